@@ -1,0 +1,53 @@
+"""Runs the command line and turns its ends into the exit codes and the termination message of the contract."""
+
+import logging
+import sys
+from typing import Any
+
+from trainer.errors import BadConfiguration, DataRejected
+from trainer.outcome import ExitCode, write_termination_message
+from trainer.progress import start_logging
+from trainer.settings import Settings, read_settings
+
+_LOG = logging.getLogger("trainer")
+
+
+def main() -> None:
+    """Run the command in `sys.argv` and exit."""
+    try:
+        settings = read_settings()
+    except BadConfiguration as error:
+        start_logging(debug=False)
+        _LOG.error("BadConfiguration: %s", error)
+        sys.exit(ExitCode.BAD_CONFIGURATION)
+    start_logging(debug=settings.debug)
+    sys.exit(run(settings))
+
+
+def run(settings: Settings) -> int:
+    """Return the exit code of the command in `sys.argv`; a rejection is written to the termination message."""
+    from trainer.cli import app  # noqa: PLC0415 - after logging is there
+
+    try:
+        app(standalone_mode=True)
+    except DataRejected as error:
+        checks = [check.to_dict() for check in error.checks]
+        _end(settings, error.reason, error.message, {"warnings": list(error.warnings), "checks": checks})
+        return ExitCode.DATA_REJECTED
+    except BadConfiguration as error:
+        _end(settings, error.reason, str(error), {"warnings": []})
+        return ExitCode.BAD_CONFIGURATION
+    except Exception as error:  # noqa: BLE001 - the process ends here, with its reason
+        _LOG.exception("failed")
+        _end(settings, type(error).__name__, str(error), {})
+        return ExitCode.FAULT
+    return ExitCode.OK
+
+
+def _end(settings: Settings, reason: str, message: str, more: dict[str, Any]) -> None:
+    _LOG.error("%s: %s", reason, message)
+    write_termination_message(settings.termination_log, {"reason": reason, "message": message, **more})
+
+
+if __name__ == "__main__":
+    main()

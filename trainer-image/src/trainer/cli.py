@@ -1,0 +1,62 @@
+"""The command line's root: the list of commands. A command's module is imported when it is the one that runs."""
+
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command as click_command
+
+_COMMANDS = {
+    "migrate": ("trainer.migrations.command:migrate", "Bring the database to this image's schema."),
+    "seed": ("trainer.seed.command:seed", "Fill the database with a believable, reproducible platform."),
+    "validate": ("trainer.quality.command:validate", "Check the training data; train nothing."),
+    "train": ("trainer.training.command:train", "Train a version and measure it against the champion."),
+    "verify": ("trainer.artifact.command:verify", "Prove that an artifact is sound."),
+    "serve": ("trainer.serve.command:serve", "Answer predictions over HTTP."),
+    "monitor": ("trainer.monitor.command:monitor", "Export the metrics that the database knows."),
+}
+
+
+class _Commands(TyperGroup):
+    """Lists every command with its line of help; imports only the one that is asked for by name."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        return _as_command(cmd_name, _described(_COMMANDS[cmd_name][1]))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, command, rest = super().resolve_command(ctx, args)
+        if name is not None and command is not None:
+            module, function = _COMMANDS[name][0].split(":")
+            command = _as_command(name, getattr(import_module(module), function))
+        return name, command, rest
+
+
+def _described(line: str) -> Any:
+    def described() -> None: ...
+
+    described.__doc__ = line
+    return described
+
+
+def _as_command(name: str, function: Any) -> Any:
+    app = typer.Typer(add_completion=False)
+    app.command(name)(function)
+    return click_command(app)
+
+
+app = typer.Typer(cls=_Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def trainer() -> None:
+    """Migrate, seed, validate, train, verify, serve and monitor: the trainer image of Retrainer.
+
+    Environment: DATABASE_URL (libpq), RETRAIN_REQUEST (JSON), MODEL_EPOCHS, MODEL_BATCH_SIZE, DRY_RUN, DEBUG,
+    REQUIRE_GPU. Exit codes: 0 done, 42 the data was rejected, 43 bad configuration, else a fault that may go away.
+    """

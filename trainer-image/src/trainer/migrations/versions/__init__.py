@@ -1,0 +1,1 @@
+"""The schema's history; a released revision is never edited."""

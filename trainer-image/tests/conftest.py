@@ -1,0 +1,44 @@
+"""Fixtures that all tests share: one Postgres for the session, one fresh database a test."""
+
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from tests.postgres import running_postgres
+from trainer.migrations import migrate
+
+_NUMBERS = count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of a Postgres server that lives as long as the tests."""
+    with running_postgres() as url:
+        yield url
+
+
+@pytest.fixture
+def empty_database(postgres: str) -> str:
+    """The URL of a database with nothing in it."""
+    name = f"test_{next(_NUMBERS)}"
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(psycopg.sql.SQL("create database {}").format(psycopg.sql.Identifier(name)))
+    return postgres.removesuffix("postgres") + name
+
+
+@pytest.fixture
+def database(empty_database: str) -> str:
+    """The URL of a database with this image's schema."""
+    migrate(empty_database)
+    return empty_database
+
+
+@pytest.fixture
+def artifacts(tmp_path: Path) -> Path:
+    """An empty directory of versions."""
+    directory = tmp_path / "artifacts"
+    directory.mkdir()
+    return directory
