@@ -1,0 +1,64 @@
+"""`ModelRetrainPolicy.spec`: when to retrain, how to train, what is good enough, how to roll out."""
+
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+
+from retrainer.api.v1alpha1.common import Model, Name
+from retrainer.api.v1alpha1.rollout import Gate, Rollout, Serving
+from retrainer.api.v1alpha1.training import DataQuality, Training
+from retrainer.api.v1alpha1.triggers import Trigger, TriggerPolicy
+
+
+class SecretKey(Model):
+    """One key of a Secret in the policy's namespace; the operator never reads it, the kubelet mounts it."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", max_length=253)] = Field(description="The Secret's name.")
+    key: Annotated[str, Field(pattern=r"^[-._a-zA-Z0-9]+$", max_length=253)] = Field(
+        default="url", description="The key that holds a libpq URL."
+    )
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Monitor(Model):
+    """The database that holds training data, predictions and outcomes."""
+
+    database_secret: SecretKey = Field(description="Mounted into the monitor and the training Jobs as `DATABASE_URL`.")
+
+
+class Artifacts(Model):
+    """Where versions are kept."""
+
+    persistent_volume_claim: Name = Field(description="A claim in the policy's namespace, ReadWriteMany unless `singleNode` is set.")
+    single_node: bool = Field(
+        default=False, description="Accept a ReadWriteOnce claim: everything that mounts it must then run on one node."
+    )
+
+
+class ModelRetrainPolicySpec(Model):
+    """What the user wants."""
+
+    model_type: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")] = Field(
+        description="The model this policy looks after, unique in the namespace; the label `model_type` of metrics and rows."
+    )
+    suspend: bool = Field(default=False, description="Start no new phase; analysis and rollback of a rollout under way go on.")
+    metrics_source: Name = Field(default="default", description="The Prometheus to ask, by the name the administrator gave it.")
+    monitor: Monitor = Field(description="The database of the platform.")
+    artifacts: Artifacts = Field(description="Where versions are kept.")
+    run_history_limit: int = Field(
+        default=10, ge=1, le=100, description="Finished runs made by the operator that are kept; a person's run is never deleted."
+    )
+    triggers: Annotated[
+        tuple[Trigger, ...],
+        Field(
+            max_length=32,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+        ),
+    ] = Field(default=(), description="The reasons to start a run; a person may always start one.")
+    trigger_policy: TriggerPolicy = Field(default=TriggerPolicy(), description="How often triggers may start runs.")
+    data_quality: DataQuality = Field(default=DataQuality(), description="What the data must look like before a GPU is asked for.")
+    training: Training = Field(default=Training(), description="How a version is trained.")
+    gate: Gate = Field(description="What is good enough.")
+    serving: Serving = Field(description="Where versions serve.")
+    rollout: Rollout = Field(description="How traffic is shifted to a candidate.")

@@ -1,0 +1,87 @@
+"""`ModelRetrainPolicy.status`: written by the operator only, and only when something in it changes."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from retrainer.api.v1alpha1.common import Conditions, Message, Model, Name, Reason, Time, VersionName
+from retrainer.api.v1alpha1.triggers import TriggerName
+
+
+class VersionStatus(Model):
+    """A version in a role."""
+
+    version: VersionName = Field(description="The version's name.")
+    digest: Annotated[str, Field(max_length=80)] = Field(default="", description="The sha256 of its manifest.")
+    run: Name | None = Field(default=None, description="The run that made it.")
+    since: Time | None = Field(default=None, description="Since when it has this role.")
+
+
+class TrafficStatus(Model):
+    """How traffic is shared between champion and candidate."""
+
+    candidate_weight: int = Field(default=0, ge=0, le=100, description="The share asked for the candidate, in percent.")
+    effective_weight: int = Field(default=0, ge=0, le=100, description="The share the ready pods give it, in percent.")
+    champion_ready: int = Field(default=0, ge=0, description="Ready pods of the champion.")
+    candidate_ready: int = Field(default=0, ge=0, description="Ready pods of the candidate.")
+
+
+class TriggerStatus(Model):
+    """One trigger's state as it was at its last transition."""
+
+    name: TriggerName = Field(description="The trigger's name.")
+    state: Literal["Armed", "Firing", "Refused", "Started"] = Field(
+        description="Armed, firing, refused (see reason), or the cause of the latest run."
+    )
+    reason: Reason = Field(description="Why nothing, or something, was done.")
+    message: Message = Field(default="", description="The same as a sentence.")
+    since: Time = Field(description="Since when.")
+    last_slot: Time | None = Field(default=None, description="A schedule's latest slot that started a run or was missed.")
+
+
+class HandledAlert(Model):
+    """An alert episode whose run has been pruned; it never starts another."""
+
+    fingerprint: Annotated[str, Field(max_length=64)] = Field(description="Alertmanager's fingerprint of the labels.")
+    starts_at: Time = Field(description="When the episode began.")
+
+
+class LastOutcome(Model):
+    """How the latest finished run ended."""
+
+    run: Name = Field(description="The run.")
+    outcome: Reason = Field(description="Its outcome.")
+    reason: Reason = Field(description="Its reason.")
+    at: Time = Field(description="When it ended.")
+
+
+class ModelRetrainPolicyStatus(Model):
+    """What the operator knows and last decided."""
+
+    observed_generation: int = Field(default=0, ge=0, description="The generation of the spec this status was concluded from.")
+    champion: VersionStatus | None = Field(default=None, description="The version that serves.")
+    previous: VersionStatus | None = Field(default=None, description="The champion before, warm while the new one is watched.")
+    candidate: VersionStatus | None = Field(default=None, description="The version that is being rolled out.")
+    traffic: TrafficStatus | None = Field(default=None, description="How traffic is shared.")
+    training_run: Name | None = Field(default=None, description="The run in the training slot (Validating to Gating).")
+    serving_run: Name | None = Field(
+        default=None, description="The run in the serving slot (AwaitingApproval after the gate, to Watching)."
+    )
+    last_run_number: int = Field(default=0, ge=0, description="The number of the newest run the operator made.")
+    last_trigger: TriggerName | None = Field(default=None, description="What caused the newest run.")
+    last_outcome: LastOutcome | None = Field(default=None, description="How the latest finished run ended.")
+    score: Annotated[str, Field(max_length=32)] | None = Field(default=None, description="The champion's first gate metric.")
+    next_schedule: Time | None = Field(default=None, description="The next slot of any schedule.")
+    triggers: Annotated[
+        tuple[TriggerStatus, ...],
+        Field(
+            max_length=32,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+        ),
+    ] = Field(default=(), description="Each trigger's state and reason.")
+    handled_alerts: Annotated[tuple[HandledAlert, ...], Field(max_length=32)] = Field(
+        default=(), description="Alert episodes whose runs have been pruned."
+    )
+    conditions: Conditions = Field(
+        default=(), description="Ready, Serving, Reconciling, Stalled, DataQuality, AwaitingApproval and MetricsAvailable."
+    )

@@ -1,0 +1,156 @@
+"""`spec.gate`, `spec.serving` and `spec.rollout`: what is good enough, where it serves, and how traffic gets there."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from retrainer.api.v1alpha1.common import Duration, Model, Name, rules
+
+MetricName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+Preset = Literal["Accuracy", "Confidence", "ErrorRate", "Latency"]
+
+
+class GateMetric(Model):
+    """A bound on a figure the trainer reports, and how much worse than the champion's it may be."""
+
+    model_config = rules(
+        ("has(self.min) || has(self.max) || has(self.maxRegression)", "set min, max or maxRegression: a gate metric needs a bound"),
+        ("!(has(self.min) && has(self.max)) || self.min <= self.max", "min is above max: no figure could pass"),
+        (
+            "!(has(self.min) && has(self.max))",
+            "set min for a figure that is better when higher, max for one that is better when lower; not both",
+        ),
+        (
+            "!(self.name in ['accuracy', 'auc', 'ece', 'precision', 'recall', 'f1', 'coverage']) || "
+            "((!has(self.min) || (self.min >= 0.0 && self.min <= 1.0)) && (!has(self.max) || (self.max >= 0.0 && self.max <= 1.0)))",
+            "this metric is a ratio between 0 and 1: 85 % is 0.85",
+        ),
+    )
+
+    name: MetricName = Field(description="The figure's name in the trainer's result, e.g. `accuracy` or `latency_p95_ms`.")
+    min: float | None = Field(default=None, description="The floor, for a figure that is better when higher.")
+    max: float | None = Field(default=None, description="The ceiling, for a figure that is better when lower.")
+    max_regression: Annotated[float, Field(ge=0)] | None = Field(
+        default=None, description="How much worse than the champion's on the same rows the candidate's figure may be, in the figure's unit."
+    )
+
+
+class Gate(Model):
+    """The offline comparison of candidate and champion on the same held-out rows, before any traffic."""
+
+    metrics: Annotated[
+        tuple[GateMetric, ...],
+        Field(
+            min_length=1,
+            max_length=16,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+        ),
+    ] = Field(description="The figures that decide; the first is the score shown in the columns.")
+    min_improvement: Annotated[float, Field(ge=0)] = Field(
+        default=0.02, description="How much better than the champion a candidate must be to be offered for approval when both miss a floor."
+    )
+    on_failure: Literal["Reject", "RequireApproval"] = Field(default="Reject", description="What a candidate that misses gets.")
+
+
+class DeploymentRef(Model):
+    """The Deployment whose pod template every version's pods are built from."""
+
+    name: Annotated[Name, Field(max_length=40)] = Field(description="A Deployment in the policy's namespace; the operator never writes it.")
+
+
+class ModelEnv(Model):
+    """The environment variable that tells a server which version it serves."""
+
+    container: Name = Field(default="server", description="The container in the pod template.")
+    name: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=64)] = Field(
+        default="MODEL_VERSION", description="The variable's name."
+    )
+
+
+class ServicePorts(Model):
+    """The Service that clients call."""
+
+    name: Annotated[Name, Field(max_length=40)] = Field(description="Made by the operator, or held in Git without a selector.")
+    port: int = Field(default=80, ge=1, le=65535, description="The Service's port.")
+    target_port: int = Field(default=8080, ge=1, le=65535, description="The container's port.")
+
+
+class Serving(Model):
+    """Where versions serve."""
+
+    deployment_ref: DeploymentRef = Field(description="The Deployment that holds the pod template.")
+    replicas: int = Field(default=3, ge=1, le=200, description="Pods of the version that serves.")
+    service: ServicePorts = Field(description="The Service that clients call.")
+    model_env: ModelEnv = Field(default=ModelEnv(), description="How a pod is told its version.")
+
+
+class RolloutMetric(Model):
+    """A live figure that judges a candidate."""
+
+    model_config = rules(
+        ("has(self.min) || has(self.max) || has(self.maxRegression)", "set min, max or maxRegression: a rollout metric needs a bound"),
+        ("has(self.maxRegression) == has(self.compareTo)", "compareTo and maxRegression go together"),
+        ("!(self.preset in ['ErrorRate', 'Latency']) || !has(self.min)", "this preset is better when lower: set max, not min"),
+        ("!(self.preset in ['Accuracy', 'Confidence']) || !has(self.max)", "this preset is better when higher: set min, not max"),
+        (
+            "self.preset == 'Latency' || ((!has(self.min) || self.min <= 1.0) && (!has(self.max) || self.max <= 1.0) && "
+            "(!has(self.maxRegression) || self.maxRegression <= 1.0))",
+            "this preset is a ratio between 0 and 1: 5 points are 0.05",
+        ),
+    )
+
+    preset: Preset = Field(description="The figure, as docs/metrics-contract.md defines it.")
+    min: Annotated[float, Field(ge=0)] | None = Field(default=None, description="The floor for Accuracy and Confidence, 0 to 1.")
+    max: Annotated[float, Field(ge=0)] | None = Field(
+        default=None, description="The ceiling for ErrorRate (0 to 1) and Latency (seconds, 95th percentile)."
+    )
+    compare_to: Literal["Champion"] | None = Field(default=None, description="Champion: compare with the champion over the same time.")
+    max_regression: Annotated[float, Field(ge=0)] | None = Field(
+        default=None,
+        description="How much worse than the champion the candidate may be, in the preset's unit; tested one-sided at α = 0.05 ÷ iterations.",
+    )
+
+
+class Inconclusive(Model):
+    """What happens when the evidence stays too thin to judge."""
+
+    deadline: Duration = Field(default="72h", description="How long a step may stay without a conclusive analysis.")
+    on_deadline: Literal["Rollback", "Hold"] = Field(
+        default="Rollback", description="Rollback: put the champion back. Hold: keep the weight and wait for a person."
+    )
+
+
+class SmokeTest(Model):
+    """One request to the candidate's pod before its first real one; any 2xx passes."""
+
+    path: Annotated[str, Field(pattern=r"^/\S*$", max_length=256)] = Field(description="The path asked for.")
+    body: Annotated[str, Field(max_length=4096)] | None = Field(default=None, description="A JSON body: POST when set, GET otherwise.")
+    timeout: Duration = Field(default="5s", description="How long the answer may take.")
+
+
+class Watch(Model):
+    """How long the old champion stays warm after a promotion."""
+
+    duration: Duration = Field(
+        default="24h", description="How long the absolute metrics go on judging the new champion; 0s skips the watch."
+    )
+
+
+class Rollout(Model):
+    """How traffic is shifted to a candidate, and on what evidence."""
+
+    step_weights: Annotated[tuple[Annotated[int, Field(ge=1, le=99)], ...], Field(max_length=10)] = Field(
+        default=(10, 50), description="The candidate's share of traffic at each step, in percent; none is blue/green."
+    )
+    interval: Duration = Field(default="1m", description="The time between analyses.")
+    iterations: int = Field(default=5, ge=1, le=100, description="Good analyses needed at each step.")
+    failure_limit: int = Field(default=0, ge=0, le=100, description="Failed analyses tolerated at each step; the next one rolls back.")
+    min_samples: int = Field(
+        default=100, ge=1, description="The fewest samples of the candidate (outcomes, where the metric needs outcomes) an analysis needs."
+    )
+    inconclusive: Inconclusive = Field(default=Inconclusive(), description="What happens when the evidence stays too thin.")
+    smoke_test: SmokeTest | None = Field(default=None, description="One request to a candidate's pod before its first real one.")
+    metrics: Annotated[tuple[RolloutMetric, ...], Field(min_length=1, max_length=16)] = Field(
+        description="The live figures that judge a candidate; at least one."
+    )
+    watch: Watch = Field(default=Watch(), description="How long the old champion stays warm.")

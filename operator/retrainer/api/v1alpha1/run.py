@@ -1,0 +1,52 @@
+"""`ModelRetrainRun.spec`: one attempt, with the evidence that caused it. Immutable."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from retrainer.api.v1alpha1.common import Message, Model, Reason, Time, VersionName, rules
+from retrainer.api.v1alpha1.training import DataOverride, Hyperparameters
+from retrainer.api.v1alpha1.triggers import TriggerName
+
+
+class PolicyRef(Model):
+    """The policy a run belongs to."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=35)] = Field(
+        description="A ModelRetrainPolicy in the same namespace."
+    )
+
+
+class Evidence(Model):
+    """What was seen that speaks for a run: an alert's episode or a schedule's slot."""
+
+    trigger: TriggerName = Field(description="The trigger that saw it.")
+    fingerprint: Annotated[str, Field(max_length=64)] | None = Field(
+        default=None, description="Alertmanager's fingerprint of the alert's labels."
+    )
+    starts_at: Time = Field(description="When the alert's episode began, or the schedule's slot.")
+    message: Message = Field(default="", description="The same as a sentence.")
+
+
+EvidenceList = Annotated[tuple[Evidence, ...], Field(max_length=32)]
+
+
+class ModelRetrainRunSpec(Model):
+    """What started this run and what it may do differently from the policy."""
+
+    model_config = rules(("self == oldSelf", "a run's spec cannot be changed: create another run"))
+
+    policy_ref: PolicyRef = Field(description="The policy this run belongs to.")
+    version: VersionName | None = Field(
+        default=None, description="The version this run makes; absent in a person's run, which is named by the operator."
+    )
+    trigger: TriggerName = Field(
+        default="manual", description="The trigger that started it; `manual` for a person, `initial` for a policy's first."
+    )
+    reason: Reason = Field(default="Requested", description="Why, in one word.")
+    message: Message = Field(default="", description="Why, as a sentence.")
+    dry_run: bool = Field(default=False, description="Validate the data and end.")
+    policy_generation: int = Field(default=0, ge=0, description="The policy's generation when the operator made the run.")
+    hyperparameters: Hyperparameters = Field(default={}, description="Overrides of the policy's hyperparameters.")
+    data: DataOverride = Field(default=DataOverride(), description="Overrides of the policy's `training.data`.")
+    evidence: EvidenceList = Field(default=(), description="What was seen.")

@@ -1,0 +1,58 @@
+"""`spec.triggers` and `spec.triggerPolicy`: the reasons to start a run, and how often one may."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from retrainer.api.v1alpha1.common import Duration, LabelMap, Model, rules
+from retrainer.api.v1alpha1.training import DataOverride, Hyperparameters
+
+TriggerName = Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$", max_length=40)]
+
+
+class Schedule(Model):
+    """A cron schedule; at most the latest missed slot is made up for, once, and only inside `startingDeadline`."""
+
+    cron: Annotated[str, Field(pattern=r"^(\S+\s+){4}\S+$", max_length=128)] = Field(
+        description="Five cron fields: minute, hour, day of month, month, day of week."
+    )
+    time_zone: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_+/-]*$", max_length=64)] = Field(
+        default="Etc/UTC", description="An IANA time zone; daylight saving is followed."
+    )
+    starting_deadline: Duration = Field(default="1h", description="How late a slot may still start; an older one is missed.")
+
+
+class Alert(Model):
+    """Alerts that Alertmanager posts to the operator's webhook."""
+
+    match_labels: LabelMap = Field(
+        description="Labels an alert must carry, all of them; its label `namespace` must be the policy's besides.", min_length=1
+    )
+    stale_after: Duration = Field(default="8h", description="An alert that is not repeated for so long no longer fires.")
+
+
+class Trigger(Model):
+    """A named reason to start a run."""
+
+    model_config = rules(
+        (
+            "[has(self.schedule), has(self.alert)].filter(x, x).size() == 1",
+            "a trigger has exactly one of schedule, alert: split it into two triggers with names of their own",
+        )
+    )
+
+    name: TriggerName = Field(description="The trigger's name, unique in the policy; runs, events and metrics carry it.")
+    schedule: Schedule | None = Field(default=None, description="Starts a run at certain times.")
+    alert: Alert | None = Field(default=None, description="Starts a run when Alertmanager says so; one episode of an alert starts one run.")
+    hyperparameters: Hyperparameters = Field(
+        default={}, description="Overrides of `training.hyperparameters` for runs this trigger starts."
+    )
+    data: DataOverride = Field(default=DataOverride(), description="Overrides of `training.data` for runs this trigger starts.")
+
+
+class TriggerPolicy(Model):
+    """How often triggers may start runs, all together."""
+
+    cooldown: Duration = Field(
+        default="6h", description="The least time between the end of the last training or rollback and the next run a trigger starts."
+    )

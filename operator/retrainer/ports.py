@@ -1,0 +1,87 @@
+"""The seams: what the five steps need of the world, as small protocols.
+
+Each is fulfilled by one adapter and by one fake, and the same contract tests run on both. All calls are asynchronous, take their time-out
+from the adapter's settings, and raise only what `errors.py` names.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from retrainer.core.alert import Alert
+from retrainer.core.kinds import Manifest, Ref
+from retrainer.core.measurement import Answer, Question
+
+
+class Cluster(Protocol):
+    """Objects of the API server."""
+
+    async def get(self, ref: Ref) -> Manifest | None:
+        """Return the object, or None when it (or its kind) does not exist."""
+
+    async def apply(self, manifest: Manifest, *, force: bool = False) -> Manifest:
+        """Apply the manifest server-side under the operator's one field manager and return the object.
+
+        Raises Conflict when a field belongs to another manager and `force` is off, and when the manifest carries a
+        `metadata.resourceVersion` that is no longer the object's.
+        """
+
+    async def create(self, manifest: Manifest) -> Manifest:
+        """Create the object and return it; raises Conflict when one of that name exists."""
+
+    async def patch(self, ref: Ref, merge: Manifest) -> Manifest:
+        """Merge-patch (RFC 7386) the object and return it; raises NotFound, and Conflict on a stale `metadata.resourceVersion`."""
+
+    async def write_status(self, ref: Ref, status: Manifest) -> Manifest:
+        """Replace the object's status as a whole and return the object; raises NotFound."""
+
+    async def delete(self, ref: Ref, *, uid: str | None = None) -> None:
+        """Delete the object and, in the background, what it owns. One that is gone, or has another UID than given, is success."""
+
+    async def list(self, kind_of: Ref, labels: str = "") -> list[Manifest]:
+        """Return the objects of `kind_of.kind` in its namespace (all namespaces when empty) that match the label selector."""
+
+
+class Metrics(Protocol):
+    """The Prometheus servers the administrator named."""
+
+    async def ask(self, question: Question) -> Answer:
+        """Return a non-empty vector of finite values, or NoData with the reason; never raises for what the server does or says."""
+
+    def knows(self, source: str) -> bool:
+        """Say whether the administrator named such a source."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A smoke test's answer: the HTTP status, or 0 and why there was none."""
+
+    status: int
+    message: str
+
+    @property
+    def passed(self) -> bool:
+        """Whether the answer was 2xx."""
+        return 200 <= self.status < 300
+
+
+class Prober(Protocol):
+    """Plain HTTP to a pod."""
+
+    async def probe(self, url: str, body: str | None, timeout_s: float) -> Probe:
+        """Ask once (POST with a JSON body, else GET): no redirects, at most 1 KiB of the answer read and none of it returned."""
+
+
+class Clock(Protocol):
+    """The one place that reads the time."""
+
+    def now(self) -> datetime:
+        """Return the present time in UTC."""
+
+
+class AlertIntake(Protocol):
+    """Where the webhook hands alerts over."""
+
+    async def receive(self, alerts: Sequence[Alert]) -> bool:
+        """Return True once the outcome of every alert is durable: a run exists for it, or its refusal needs no memory."""
