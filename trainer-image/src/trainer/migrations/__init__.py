@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from alembic import command
+from alembic.command import upgrade
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -27,7 +27,7 @@ def migrate(url: str) -> list[str]:
         if before:
             config = _config()
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            upgrade(config, "head")
         return before
 
 

@@ -4,6 +4,11 @@ from typing import Annotated
 
 import typer
 
+from trainer.migrations import migrate as apply
+from trainer.migrations import pending_revisions
+from trainer.progress import say
+from trainer.settings import read_settings
+
 
 def migrate(
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
@@ -12,11 +17,6 @@ def migrate(
 
     Safe to run twice and by several pods at once. With DRY_RUN=true it only says what is pending.
     """
-    from trainer.migrations import migrate as apply  # noqa: PLC0415 - Alembic is not imported for --help
-    from trainer.migrations import pending_revisions  # noqa: PLC0415
-    from trainer.progress import say  # noqa: PLC0415
-    from trainer.settings import read_settings  # noqa: PLC0415
-
     settings = read_settings()
     url = settings.needed_database_url()
     revisions = pending_revisions(url) if settings.dry_run else apply(url)
