@@ -1,0 +1,143 @@
+"""`Cluster` on the API server: server-side apply under one field manager, JSON throughout."""
+
+from pathlib import Path
+from urllib.parse import quote
+
+from kubernetes.aio import config
+from kubernetes.aio.client.configuration import Configuration
+from typing_extensions import override
+
+from retrainer.adapters.api_server import ApiServer, Body, Limits, Observe, Request
+from retrainer.core.kinds import Kind, Manifest, Ref
+from retrainer.errors import Conflict, NotFound, Refused
+from retrainer.ports import Cluster
+
+FIELD_MANAGER = "retrainer"
+PAGE = 500
+
+_APPLY = "application/apply-patch+yaml"  # JSON is YAML
+_MERGE = "application/merge-patch+json"
+_JSON_PATCH = "application/json-patch+json"
+
+
+class KubernetesCluster(Cluster):
+    """The objects of one API server.
+
+    Fields written by `create` and `patch` belong to the same name as applied ones, but to another operation: to the API server these are
+    two managers, so applying a different value over them unforced is a Conflict.
+    """
+
+    def __init__(self, api: ApiServer, *, field_manager: str = FIELD_MANAGER) -> None:
+        self._api = api
+        self._field_manager = field_manager
+
+    @classmethod
+    async def load(
+        cls,
+        kubeconfig: Path | None = None,
+        *,
+        field_manager: str = FIELD_MANAGER,
+        limits: Limits | None = None,
+        observe: Observe = lambda *_: None,
+    ) -> "KubernetesCluster":
+        """Return the cluster of a kubeconfig's current context, or, without one, the cluster this pod runs in; Refused where neither is."""
+        configuration = Configuration()
+        try:
+            if kubeconfig:
+                await config.load_kube_config(str(kubeconfig), client_configuration=configuration, persist_config=False)
+            else:
+                config.load_incluster_config(configuration)
+        except config.ConfigException as error:
+            raise Refused(f"no way to the API server: {error}") from error
+        return cls(ApiServer(configuration, limits=limits, observe=observe), field_manager=field_manager)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._api.close()
+
+    @override
+    async def get(self, ref: Ref) -> Manifest | None:
+        try:
+            return await self._send("get", "GET", ref)
+        except NotFound:
+            return None
+
+    @override
+    async def apply(self, manifest: Manifest, *, force: bool = False) -> Manifest:
+        query = self._as_manager(force="true" if force else "false", fieldValidation="Strict")
+        return await self._send("apply", "PATCH", Ref.of(manifest), query, manifest, _APPLY)
+
+    @override
+    async def create(self, manifest: Manifest) -> Manifest:
+        ref = Ref.of(manifest)
+        query = self._as_manager(fieldValidation="Strict")
+        collection = _collection(ref.kind, _checked(ref).namespace)
+        return await self._api.send(Request("create", ref.kind.kind, str(ref), "POST", collection, query, manifest))
+
+    @override
+    async def patch(self, ref: Ref, merge: Manifest) -> Manifest:
+        return await self._send("patch", "PATCH", ref, self._as_manager(), merge, _MERGE)
+
+    @override
+    async def write_status(self, ref: Ref, status: Manifest) -> Manifest:
+        # `add` on an object's member replaces it, and needs no status to be there yet (RFC 6902, 4.1).
+        operations = [{"op": "add", "path": "/status", "value": status}]
+        return await self._send("patch-status", "PATCH", ref, self._as_manager(), operations, _JSON_PATCH, "/status")
+
+    @override
+    async def delete(self, ref: Ref, *, uid: str | None = None) -> None:
+        options: Manifest = {"propagationPolicy": "Background"}
+        if uid:
+            options["preconditions"] = {"uid": uid}
+        try:
+            await self._send("delete", "DELETE", ref, body=options)
+        except NotFound:
+            return
+        except Conflict:
+            there = await self.get(ref)
+            if there and there["metadata"]["uid"] == uid:
+                raise
+
+    async def _send(
+        self,
+        verb: str,
+        method: str,
+        ref: Ref,
+        query: dict[str, str] | None = None,
+        body: Body = None,
+        content_type: str = "application/json",
+        subresource: str = "",
+    ) -> Manifest:
+        path = f"{_collection(ref.kind, _checked(ref).namespace)}/{quote(ref.name, safe='')}{subresource}"
+        return await self._api.send(Request(verb, ref.kind.kind, str(ref), method, path, query or {}, body, content_type))
+
+    def _as_manager(self, **query: str) -> dict[str, str]:
+        return {"fieldManager": self._field_manager, **query}
+
+    @override
+    async def list(self, kind_of: Ref, labels: str = "") -> list[Manifest]:
+        kind = kind_of.kind
+        query = {"limit": str(PAGE)} | ({"labelSelector": labels} if labels else {})
+        found: list[Manifest] = []
+        about = f"{kind.plural} of {kind_of.namespace or 'all namespaces'}"
+        while True:
+            page = await self._api.send(Request("list", kind.kind, about, "GET", _collection(kind, kind_of.namespace), query))
+            # Built-in kinds come without their name in a list.
+            found += ({"apiVersion": kind.api_version, "kind": kind.kind, **item} for item in page["items"])
+            following = page["metadata"].get("continue")
+            if not following:
+                return found
+            query["continue"] = following
+
+
+def _collection(kind: Kind, namespace: str) -> str:
+    root = f"/apis/{kind.api_version}" if kind.group else f"/api/{kind.api_version}"
+    return f"{root}/namespaces/{quote(namespace, safe='')}/{kind.plural}" if namespace else f"{root}/{kind.plural}"
+
+
+def _checked(ref: Ref) -> Ref:
+    """Return the reference; Refused for what would be another path than that of one object."""
+    for part in (ref.namespace, ref.name):
+        if part in ("", ".", ".."):
+            raise Refused(f"{ref}: {part!r} is not a name")
+    return ref
