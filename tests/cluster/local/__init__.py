@@ -1,0 +1,1 @@
+"""A real cluster from parts, on this machine and without a container engine."""
