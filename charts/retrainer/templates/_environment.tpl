@@ -1,0 +1,51 @@
+{{- /* The operator's settings: operator/retrainer/settings.py says what each means. */}}
+{{- define "retrainer.webhookPort" -}}8080{{- end }}
+{{- define "retrainer.healthPort" -}}8081{{- end }}
+
+{{- /* The Secret of a metrics source as YAML, or nothing: a source is a URL, or a URL with a token. */}}
+{{- define "retrainer.sourceSecret" -}}
+{{- if kindIs "map" . }}{{ with .tokenSecret }}{{ toYaml . }}{{ end }}{{ end }}
+{{- end }}
+
+{{- define "retrainer.metricsSources" -}}
+{{- $sources := dict }}
+{{- range $name, $source := . }}
+{{- if include "retrainer.sourceSecret" $source }}
+{{- $_ := set $sources $name (dict "url" $source.url "tokenFile" (printf "/etc/retrainer/metrics/%s/token" $name)) }}
+{{- else if kindIs "map" $source }}
+{{- $_ := set $sources $name $source.url }}
+{{- else }}
+{{- $_ := set $sources $name $source }}
+{{- end }}
+{{- end }}
+{{- toJson $sources }}
+{{- end }}
+
+{{- define "retrainer.environment" -}}
+- name: RETRAINER_OPERATOR_NAMESPACE
+  valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
+- name: RETRAINER_POD_NAME
+  valueFrom: {fieldRef: {fieldPath: metadata.name}}
+- name: RETRAINER_TRAINER_IMAGE
+  value: {{ .Values.trainerImage | quote }}
+- name: RETRAINER_METRICS_SOURCES
+  value: {{ include "retrainer.metricsSources" .Values.metricsSources | quote }}
+- name: RETRAINER_WATCH_NAMESPACES
+  value: {{ join "," .Values.watchNamespaces | quote }}
+- name: RETRAINER_ALERTS_ACROSS_NAMESPACES
+  value: {{ .Values.allowAlertsFromOtherNamespaces | quote }}
+- name: RETRAINER_WEBHOOK_TOKEN_FILE
+  value: /etc/retrainer/webhook/token
+- name: RETRAINER_WEBHOOK_LISTEN_PORT
+  value: {{ include "retrainer.webhookPort" . | quote }}
+- name: RETRAINER_HEALTH_LISTEN_PORT
+  value: {{ include "retrainer.healthPort" . | quote }}
+- name: RETRAINER_MONITOR_INTERVAL_S
+  value: {{ .Values.monitorInterval | quote }}
+- name: RETRAINER_RESYNC_INTERVAL_S
+  value: {{ .Values.resyncInterval | quote }}
+- name: RETRAINER_LOG_LEVEL
+  value: {{ .Values.logLevel }}
+- name: RETRAINER_LOG_FORMAT
+  value: {{ .Values.logFormat }}
+{{- end }}
