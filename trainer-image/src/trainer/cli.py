@@ -7,6 +7,8 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command as click_command
 
+from trainer.settings import read_settings
+
 _COMMANDS = {
     "migrate": ("trainer.migrations.command:migrate", "Bring the database to this image's schema."),
     "seed": ("trainer.seed.command:seed", "Fill the database with a believable, reproducible platform."),
@@ -50,13 +52,21 @@ def _as_command(name: str, function: Any) -> Any:
     return click_command(app)
 
 
-app = typer.Typer(cls=_Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(cls=_Commands, add_completion=False, pretty_exceptions_enable=False)
 
 
-@app.callback()
-def trainer() -> None:
+@app.callback(invoke_without_command=True)
+def trainer(context: typer.Context) -> None:
     """Migrate, seed, validate, train, verify, serve and monitor: the trainer image of Retrainer.
 
     Environment: DATABASE_URL (libpq), RETRAIN_REQUEST (JSON), MODEL_EPOCHS, MODEL_BATCH_SIZE, DRY_RUN, DEBUG,
     REQUIRE_GPU. Exit codes: 0 done, 42 the data was rejected, 43 bad configuration, else a fault that may go away.
+
+    Without a command it does what RETRAIN_REQUEST asks: that is all that an operator gives a training image.
     """
+    if context.invoked_subcommand is not None:
+        return
+    if read_settings().retrain_request is None:
+        print(context.get_help())  # noqa: T201 - this is the output
+        return
+    import_module("trainer.training.command").train(as_json=True)

@@ -56,8 +56,8 @@ class Encoder:
         ]
         return self._assembled(np.array(values, dtype=np.float64).reshape(len(rows), len(self._scalars)), hot)
 
-    def encode_columns(self, columns: Mapping[str, Sequence[Any]], rows: int) -> NDArray[np.float32]:
-        """Return float32 [rows, width] for whole columns: float arrays with NaN, or lists of strings and None."""
+    def encode_columns(self, columns: Mapping[str, NDArray[Any]], rows: int) -> NDArray[np.float32]:
+        """Return float32 [rows, width] for whole columns: floats with NaN, or strings and None."""
         values = np.empty((rows, len(self._scalars)))
         for index, name in enumerate(self._scalars):
             values[:, index] = columns[name]

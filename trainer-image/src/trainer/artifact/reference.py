@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
+from typing import Any
 
 import orjson
 
@@ -39,9 +40,13 @@ class Reference:
     features: Mapping[str, Histogram]
     prediction: Histogram
 
+    def to_document(self) -> dict[str, Any]:
+        """Return plain JSON values: `reference.json`, and the column `reference` of `model_metadata`."""
+        return asdict(self)
+
     def to_json(self) -> bytes:
         """Return the bytes of `reference.json`; `parse` gives the same reference back."""
-        return orjson.dumps(asdict(self), option=orjson.OPT_SORT_KEYS)
+        return orjson.dumps(self.to_document(), option=orjson.OPT_SORT_KEYS)
 
 
 def parse(content: bytes) -> Reference:

@@ -1,9 +1,16 @@
 """What the commands need to know of a model; a model is one value of `ModelDefinition` in a module of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.metrics import binary_metrics
+
+Metrics = Callable[[NDArray[np.float64], NDArray[np.float64], float], dict[str, float]]
 
 
 class FeatureKind(StrEnum):
@@ -33,7 +40,8 @@ class ModelDefinition:
     """A binary classifier over a table of dated snapshots: the table, its columns and the network's shape.
 
     Every other column of the table is a feature if its type allows it (`feature_kind`) and the request's allow and
-    deny patterns do (`is_wanted`). `outcome_column` is the date on which the label became known.
+    deny patterns do (`is_wanted`). `outcome_column` is the date on which the label became known. `metrics` are the
+    gate's figures of probabilities, labels and the threshold.
     """
 
     name: str
@@ -45,6 +53,7 @@ class ModelDefinition:
     live: LiveTable
     hidden_layers: tuple[int, ...]
     denied_features: tuple[str, ...] = ()
+    metrics: Metrics = binary_metrics
 
     @property
     def own_columns(self) -> frozenset[str]:

@@ -1,0 +1,67 @@
+"""Finds features that know the outcome: what they teach would be worth nothing when the outcome is not known yet."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.dataset.reading import Dataset, Floats
+from trainer.errors import DataRejected
+from trainer.metrics import area_under_curve
+from trainer.models.base import FeatureKind
+
+# Real features of people's behaviour stay far below; a copy of the outcome, or of a consequence of it, does not.
+_PERFECT_AUC = 0.995
+_MIN_UNLABELLED_ROWS = 30
+_ABSENT_RATIO = 0.05
+_PRESENT_RATIO = 0.5
+_MIN_ROWS_A_CATEGORY = 20
+
+
+def require_no_leak(
+    dataset: Dataset, kinds: Mapping[str, FeatureKind], unlabelled_rows: int, unlabelled_present: Mapping[str, float]
+) -> None:
+    """Raise DataRejected (LabelLeak) if a feature alone tells the outcome, or is filled in only once it is known."""
+    for name, kind in kinds.items():
+        values = dataset.columns[name]
+        missing = _missing(values)
+        if unlabelled_rows >= _MIN_UNLABELLED_ROWS and unlabelled_present[name] < _ABSENT_RATIO:
+            newest = dataset.days > dataset.days[-1] - np.timedelta64(30, "D")
+            if 1 - missing[newest].mean() > _PRESENT_RATIO:
+                raise _leak(name, "it is filled in only once the outcome is known")
+        auc = separation(values, missing, dataset.labels, kind)
+        if auc >= _PERFECT_AUC:
+            raise _leak(name, f"alone it tells the outcome with an AUC of {auc:.3f}")
+
+
+def separation(values: NDArray[Any], missing: NDArray[np.bool_], labels: Floats, kind: FeatureKind) -> float:
+    """Return how well one column tells the outcome: the AUC, in its better direction, of its values or its gaps."""
+    best = _better_direction(missing.astype(np.float64), labels)
+    present, known = values[~missing], labels[~missing]
+    if len(np.unique(known)) < 2:  # noqa: PLR2004 - one outcome only: there is nothing to tell apart
+        return best
+    if kind is not FeatureKind.CATEGORICAL:
+        return max(best, _better_direction(present.astype(np.float64), known))
+    categories, codes = np.unique(present.astype(str), return_inverse=True)
+    if len(present) < _MIN_ROWS_A_CATEGORY * len(categories):
+        # With few rows a category, each tells its own rows' outcome by chance.
+        return best
+    means = np.bincount(codes, weights=known) / np.bincount(codes)
+    return max(best, _better_direction(means[codes], known))
+
+
+def _better_direction(scores: Floats, labels: Floats) -> float:
+    auc = area_under_curve(scores, labels)
+    return max(auc, 1 - auc)
+
+
+def _missing(values: NDArray[Any]) -> NDArray[np.bool_]:
+    if values.dtype == object:
+        return np.array([value is None for value in values], dtype=np.bool_)
+    missing: NDArray[np.bool_] = np.isnan(values)
+    return missing
+
+
+def _leak(name: str, why: str) -> DataRejected:
+    return DataRejected("LabelLeak", f"{name} must not be a feature: {why}; deny it in training.data.features")
