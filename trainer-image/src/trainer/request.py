@@ -133,10 +133,9 @@ class RetrainRequest(_Part):
 
     @property
     def model(self) -> ModelDefinition:
-        """The model asked for; BadConfiguration if this image has none of that name."""
+        """The model asked for; `read_request` has made sure that this image has it."""
         model = find_model(self.model_type)
-        if model is None:
-            raise BadConfiguration(f"model type {self.model_type!r} is not one of {', '.join(known_models())}")
+        assert model is not None  # noqa: S101
         return model
 
     @property
@@ -160,6 +159,8 @@ def read_request(settings: Settings, flags: Mapping[str, Any], defaults: Mapping
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(part) for part in first["loc"])
         raise BadConfiguration(f"the request's {field}: {first['msg']}") from None
+    if find_model(request.model_type) is None:
+        raise BadConfiguration(f"model type {request.model_type!r} is not one of {', '.join(known_models())}")
     if not request.data.holdout or request.data.holdout >= request.data.window:
         raise BadConfiguration("the request's data.holdout must be longer than nothing and shorter than data.window")
     if not request.data.recency_half_life:

@@ -1,0 +1,124 @@
+"""The seeded platform is believable, reproducible, and drifts when and how it is told to."""
+
+from datetime import date, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.sql import SQL, Composable, Identifier
+
+from tests.worlds import TODAY, continue_world, seed_world
+from trainer.errors import BadConfiguration
+
+DRIFT = TODAY - timedelta(days=20)
+
+
+def rows(url: str, query: str | Composable, *parameters: Any) -> list[tuple[Any, ...]]:
+    with psycopg.connect(url) as connection:
+        return connection.execute(query if isinstance(query, Composable) else query.encode(), parameters).fetchall()
+
+
+def snapshots_of(url: str) -> list[tuple[Any, ...]]:
+    return rows(url, "select * from member_snapshots order by member_id, as_of")
+
+
+def average(url: str, column: str, condition: str, day: date) -> float:
+    query = SQL("select avg({}) from member_snapshots where as_of {} %s").format(Identifier(column), SQL(condition))  # type: ignore[arg-type]
+    return float(rows(url, query, day)[0][0])
+
+
+def test_the_same_seed_gives_the_same_world(database: str, postgres: str) -> None:
+    seed_world(database, days=60)
+    first = snapshots_of(database)
+    with psycopg.connect(database) as connection:
+        for table in ("member_snapshots", "profiles", "world_truth", "world"):
+            connection.execute(SQL("delete from {}").format(Identifier(table)))
+    seed_world(database, days=60)
+    assert snapshots_of(database) == first
+
+
+def test_every_member_has_a_snapshot_a_week_and_a_profile(database: str) -> None:
+    summary = seed_world(database)
+    assert summary.rows == pytest.approx(240 * 400 / 7, rel=0.01)
+    assert rows(database, "select count(*), count(*) filter (where role = 'member') from profiles") == [(243, 240)]
+    assert rows(database, "select count(*) from world_truth join profiles on id = member_id") == [(240,)]
+
+
+def test_between_a_third_and_a_half_churn(database: str) -> None:
+    seed_world(database)
+    (share,) = rows(database, "select avg(churned::int) from member_snapshots")[0]
+    assert 0.33 < share < 0.45
+
+
+def test_only_past_outcomes_are_known(database: str) -> None:
+    seed_world(database, days=60)
+    assert rows(database, "select count(*) from member_snapshots where outcome_at > %s", TODAY) == [(0,)]
+    unknown = rows(database, "select distinct as_of from member_snapshots where churned is null")
+    assert unknown == [(TODAY,)]
+
+
+def test_a_world_that_is_continued_is_the_one_that_was_never_interrupted(database: str, empty_database: str) -> None:
+    seed_world(database, until=DRIFT, days=60)
+    continue_world(database, until=TODAY, concept_drift_from=DRIFT)
+    continued = snapshots_of(database), rows(database, "select * from profiles order by id")
+    with psycopg.connect(database) as connection:
+        for table in ("member_snapshots", "profiles", "world_truth", "world"):
+            connection.execute(SQL("delete from {}").format(Identifier(table)))
+    seed_world(database, days=80, concept_drift_from=DRIFT)
+    assert (snapshots_of(database), rows(database, "select * from profiles order by id")) == continued
+
+
+def test_history_is_never_rewritten(database: str) -> None:
+    seed_world(database, days=60)
+    with pytest.raises(BadConfiguration, match="past"):
+        continue_world(database, until=TODAY, concept_drift_from=DRIFT)
+    with pytest.raises(BadConfiguration, match="already seeded"):
+        continue_world(database, until=DRIFT)
+
+
+def test_a_concept_drift_turns_the_role_of_engagement_around(database: str) -> None:
+    seed_world(database, concept_drift_from=DRIFT)
+    query = "select corr(engagement_score, churned::int) from member_snapshots where as_of {} %s"
+    (before,), (since,) = rows(database, query.format("<"), DRIFT)[0], rows(database, query.format(">="), DRIFT)[0]
+    assert before < -0.2
+    assert since > 0.3
+
+
+def test_a_covariate_drift_makes_members_younger_and_newer(database: str) -> None:
+    seed_world(database, days=120, covariate_drift_from=DRIFT)
+    for column in ("member_age", "union_tenure_years"):
+        before, since = average(database, column, "<", DRIFT), average(database, column, ">=", DRIFT)
+        assert since < 0.85 * before
+
+
+def test_a_column_loses_values_from_a_date(database: str) -> None:
+    seed_world(database, days=120, missing_column="open_cases", missing_from=DRIFT, missing_ratio=0.4)
+    query = "select avg((open_cases is null)::int) from member_snapshots where as_of {} %s"
+    assert rows(database, query.format("<"), DRIFT) == [(0,)]
+    assert float(rows(database, query.format(">="), DRIFT)[0][0]) == pytest.approx(0.4, abs=0.06)
+
+
+def test_a_new_column_is_filled_back_and_live_with_one_encoding(database: str) -> None:
+    seed_world(database, until=DRIFT, days=60)
+    continue_world(database, until=TODAY, concept_drift_from=DRIFT)
+    before = snapshots_of(database)
+    continue_world(database, until=TODAY, new_column="shift_percentage")
+    assert [row[:-1] for row in snapshots_of(database)] == before
+    for table in ("member_snapshots", "profiles where role = 'member'"):
+        query = f"select count(*) = count(shift_percentage), min(shift_percentage) >= 0, max(shift_percentage) <= 1 from {table}"
+        assert rows(database, query) == [(True, True, True)]
+
+
+def test_the_demos_sql_writes_an_outcome_for_each_prediction(database: str) -> None:
+    seed_world(database, days=30)
+    with psycopg.connect(database) as connection:
+        connection.execute(
+            """insert into ml_predictions (model_type, model_version, user_id, prediction)
+               select 'churn_risk', 'v1', id, 0.5 from profiles where role = 'member'"""
+        )
+        written = connection.execute(
+            """insert into ml_outcomes select p.id, t.churned::int, now()
+               from ml_predictions p join world_truth t on t.member_id = p.user_id
+               where not exists (select from ml_outcomes o where o.prediction_id = p.id)"""
+        )
+        assert written.rowcount == 240
