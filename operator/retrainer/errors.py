@@ -3,7 +3,8 @@
     RetrainerError
     ├── Unavailable        the other side did not answer, or said to try again: the round is repeated with a backoff
     └── Refused            the other side will not do this however often it is asked
-        ├── Conflict       somebody else changed or owns the object
+        ├── Conflict       the object changed since it was read, or its name is taken: look again
+        │   └── FieldConflict   a field belongs to another field manager: a person must decide
         └── NotFound       the object, its kind or its namespace is not there
 
 Adapters raise these and nothing else; the core raises none of them.
@@ -23,7 +24,11 @@ class Refused(RetrainerError):
 
 
 class Conflict(Refused):
-    """The object changed since it was read, or a field belongs to another field manager."""
+    """The object changed since it was read, or an object of that name exists."""
+
+
+class FieldConflict(Conflict):
+    """A field belongs to another field manager, which holds another value."""
 
 
 class NotFound(Refused):

@@ -12,6 +12,10 @@ from typing import Protocol
 from retrainer.core.alert import Alert
 from retrainer.core.kinds import Manifest, Ref
 from retrainer.core.measurement import Answer, Question
+from retrainer.core.observation import DeploymentSeen, JobSeen, PodSeen, PolicySeen, RunSeen, ServiceSeen
+
+Key = tuple[str, str]
+"""Namespace and name of a policy: what the queue turns on."""
 
 
 class Cluster(Protocol):
@@ -23,7 +27,7 @@ class Cluster(Protocol):
     async def apply(self, manifest: Manifest, *, force: bool = False) -> Manifest:
         """Apply the manifest server-side under the operator's one field manager and return the object.
 
-        Raises Conflict when a field belongs to another manager and `force` is off, and when the manifest carries a
+        Raises FieldConflict when a field belongs to another manager and `force` is off, and Conflict when the manifest carries a
         `metadata.resourceVersion` that is no longer the object's.
         """
 
@@ -73,6 +77,40 @@ class Prober(Protocol):
         """Ask once (POST with a JSON body, else GET): no redirects, at most 1 KiB of the answer read and none of it returned."""
 
 
+class World(Protocol):
+    """What the watches have brought so far, our own latest writes included; a read costs nothing."""
+
+    def keys(self) -> list[Key]:
+        """Return the keys of all policies."""
+
+    def policy(self, key: Key) -> PolicySeen | None:
+        """Return the policy, or None when it does not exist."""
+
+    def policies(self, namespace: str) -> list[PolicySeen]:
+        """Return the policies of a namespace."""
+
+    def runs(self, key: Key) -> list[RunSeen]:
+        """Return the runs of a policy, the oldest first."""
+
+    def jobs(self, key: Key) -> list[JobSeen]:
+        """Return the Jobs of a policy's runs."""
+
+    def pods(self, key: Key) -> list[PodSeen]:
+        """Return the pods of a policy's Jobs and versions."""
+
+    def versions(self, key: Key) -> list[DeploymentSeen]:
+        """Return the Deployments of a policy's versions."""
+
+    def deployment(self, namespace: str, name: str) -> DeploymentSeen | None:
+        """Return any Deployment of a namespace."""
+
+    def services(self, namespace: str) -> list[ServiceSeen]:
+        """Return all Services of a namespace."""
+
+    def remember(self, manifest: Manifest) -> None:
+        """Take up an object as a write of ours returned it: it counts until the watch brings it or something newer."""
+
+
 class Clock(Protocol):
     """The one place that reads the time."""
 
@@ -80,8 +118,37 @@ class Clock(Protocol):
         """Return the present time in UTC."""
 
 
+class Alerts(Protocol):
+    """The latest word on each alert."""
+
+    def of(self, namespace: str) -> tuple[Alert, ...]:
+        """Return the alerts that may concern policies of this namespace."""
+
+
 class AlertIntake(Protocol):
     """Where the webhook hands alerts over."""
 
     async def receive(self, alerts: Sequence[Alert]) -> bool:
         """Return True once the outcome of every alert is durable: a run exists for it, or its refusal needs no memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What the administrator set and manifests need."""
+
+    trainer_image: str
+    monitor_interval_s: int
+    instance: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Everything an observation is gathered from."""
+
+    world: World
+    cluster: Cluster
+    metrics: Metrics
+    prober: Prober
+    clock: Clock
+    alerts: Alerts
+    defaults: Defaults

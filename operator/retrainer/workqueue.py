@@ -68,7 +68,8 @@ class WorkQueue(Generic[Key]):
     """Runs `handle(key)` for every key that was added; what it returns is after how many seconds it wants the key again, or None.
 
     At most `concurrent` keys have a round at once, first come, first served. A round that raises is repeated with a backoff, which an
-    addition cuts short. To be constructed and used inside one event loop; additions before `start` are kept.
+    addition cuts short; `expected` errors are logged without their traceback. To be constructed and used inside one event loop;
+    additions before `start` are kept.
     """
 
     def __init__(
@@ -78,12 +79,14 @@ class WorkQueue(Generic[Key]):
         concurrent: int = 16,
         backoff: Backoff | None = None,
         observer: Observer | None = None,
+        expected: tuple[type[Exception], ...] = (),
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._handle = handle
         self._concurrent = concurrent
         self._backoff = backoff or Backoff()
         self._observer = observer or Unobserved()
+        self._expected = expected
         self._chance = chance
         self._loop = asyncio.get_running_loop()
         self._due: deque[Key] = deque()  # due and waiting for a turn, each with the time it became so in _due_since
@@ -145,13 +148,14 @@ class WorkQueue(Generic[Key]):
     def _fill(self) -> None:
         while self._running and self._due and len(self._rounds) < self._concurrent:
             key = self._due.popleft()
-            waited_s = self._loop.time() - self._due_since.pop(key)
-            self._observer.began(waited_s)
-            self._rounds[key] = self._loop.create_task(self._round(key, self._waiters.pop(key, [])))
+            self._rounds[key] = self._loop.create_task(self._round(key, self._due_since.pop(key)))
         self._observer.waiting(len(self._due))
 
-    async def _round(self, key: Key, waiters: list[asyncio.Future[float | None]]) -> None:
+    async def _round(self, key: Key, due_since: float) -> None:
+        self._again.pop(key, None)  # whoever came between the turn and this line is served by this round
+        waiters = self._waiters.pop(key, [])
         began = self._loop.time()
+        self._observer.began(began - due_since)
         again_s: float | None = None
         error: Exception | None = None
         try:
@@ -173,7 +177,8 @@ class WorkQueue(Generic[Key]):
     def _failed(self, key: Key, error: Exception) -> None:
         failures = self._failures[key] = self._failures.get(key, 0) + 1
         pause_s = self._backoff.pause(failures, self._chance())
-        _logger.warning("round %d of %s failed, again in %.3f s", failures, key, pause_s, exc_info=error)
+        traceback = None if isinstance(error, self._expected) else error
+        _logger.warning("round of %s failed (%d in a row), again in %.3f s: %s", key, failures, pause_s, error, exc_info=traceback)
         self.add_after(key, pause_s)
 
     def _leave(self, key: Key) -> None:

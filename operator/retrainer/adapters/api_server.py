@@ -9,22 +9,24 @@ import json
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
+from kubernetes.aio import config
 from kubernetes.aio.client.configuration import Configuration
 from kubernetes.aio.client.rest import RESTClientObject
 
 from retrainer.core.kinds import Manifest
-from retrainer.errors import Conflict, NotFound, Refused, RetrainerError, Unavailable
+from retrainer.errors import Conflict, FieldConflict, NotFound, Refused, RetrainerError, Unavailable
 
 Body = Manifest | Sequence[Manifest] | None
 Observe = Callable[[str, str, str], None]
 """Told of every request sent: verb, kind, and HTTP status as text (`0` where there was none)."""
 
+LONGEST_MESSAGE = 1000
 _NO_STATUS = 0
-_LONGEST_MESSAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,23 @@ class ApiServer:
         self._timeout = aiohttp.ClientTimeout(total=self._limits.request_s)
         configuration.client_session_kwargs = {"connector": self._connector, "cookie_jar": aiohttp.DummyCookieJar()}
 
+    @classmethod
+    async def load(cls, kubeconfig: Path | None, *, limits: Limits | None = None, observe: Observe = lambda *_: None) -> "ApiServer":
+        """Return the API server of a kubeconfig's current context, or, without one, of the cluster this pod runs in.
+
+        Raises Refused where there is neither. A service account's token is read again as the kubelet replaces it; one that a kubeconfig's
+        `exec` plugin gave is not.
+        """
+        configuration = Configuration()
+        try:
+            if kubeconfig:
+                await config.load_kube_config(str(kubeconfig), client_configuration=configuration, persist_config=False)
+            else:
+                config.load_incluster_config(configuration)
+        except config.ConfigException as error:
+            raise Refused(f"no way to the API server: {error}") from error
+        return cls(configuration, limits=limits, observe=observe)
+
     async def close(self) -> None:
         """Close the connections."""
         await self._rest.close()
@@ -138,7 +157,7 @@ def _read(status: int, data: bytes, retry_after: str) -> _Answer:
         return _Answer(_NO_STATUS, message="the answer is no JSON object")
     message = content.get("message") if isinstance(content, dict) else None
     seconds = float(retry_after) if retry_after.isdigit() else 0.0
-    return _Answer(status, content, str(message or f"HTTP {status}")[:_LONGEST_MESSAGE], seconds)
+    return _Answer(status, content, _cut(str(message or f"HTTP {status}")), seconds)
 
 
 def _problem(request: Request, answer: _Answer) -> RetrainerError:
@@ -146,5 +165,15 @@ def _problem(request: Request, answer: _Answer) -> RetrainerError:
     # Two refusals that pass by themselves: 401, until the kubelet has replaced an expired token; 410, a list that took too long to page.
     if answer.transient or answer.status in (401, 410):
         return Unavailable(said)
-    kinds = {404: NotFound, 409: Conflict}
-    return kinds.get(answer.status, Refused)(said)
+    if answer.status == 409:
+        return FieldConflict(said) if _is_about_fields(answer.content) else Conflict(said)
+    return NotFound(said) if answer.status == 404 else Refused(said)
+
+
+def _is_about_fields(status: Any) -> bool:  # noqa: ANN401 - any JSON
+    causes = (status.get("details") or {}).get("causes") or () if isinstance(status, dict) else ()
+    return any(cause.get("reason") == "FieldManagerConflict" for cause in causes)
+
+
+def _cut(message: str) -> str:
+    return message if len(message) <= LONGEST_MESSAGE else message[: LONGEST_MESSAGE - 1] + "…"

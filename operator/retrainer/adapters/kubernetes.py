@@ -1,15 +1,14 @@
 """`Cluster` on the API server: server-side apply under one field manager, JSON throughout."""
 
+import re
 from pathlib import Path
 from urllib.parse import quote
 
-from kubernetes.aio import config
-from kubernetes.aio.client.configuration import Configuration
 from typing_extensions import override
 
 from retrainer.adapters.api_server import ApiServer, Body, Limits, Observe, Request
 from retrainer.core.kinds import Kind, Manifest, Ref
-from retrainer.errors import Conflict, NotFound, Refused
+from retrainer.errors import Conflict, FieldConflict, NotFound, Refused
 from retrainer.ports import Cluster
 
 FIELD_MANAGER = "retrainer"
@@ -23,8 +22,8 @@ _JSON_PATCH = "application/json-patch+json"
 class KubernetesCluster(Cluster):
     """The objects of one API server.
 
-    Fields written by `create` and `patch` belong to the same name as applied ones, but to another operation: to the API server these are
-    two managers, so applying a different value over them unforced is a Conflict.
+    To the API server, fields written by `create` and `patch` belong to another manager than applied ones, though the name is the same
+    (the operation is part of the identity). A conflict with nobody but ourselves is none: the apply is repeated with force.
     """
 
     def __init__(self, api: ApiServer, *, field_manager: str = FIELD_MANAGER) -> None:
@@ -41,15 +40,7 @@ class KubernetesCluster(Cluster):
         observe: Observe = lambda *_: None,
     ) -> "KubernetesCluster":
         """Return the cluster of a kubeconfig's current context, or, without one, the cluster this pod runs in; Refused where neither is."""
-        configuration = Configuration()
-        try:
-            if kubeconfig:
-                await config.load_kube_config(str(kubeconfig), client_configuration=configuration, persist_config=False)
-            else:
-                config.load_incluster_config(configuration)
-        except config.ConfigException as error:
-            raise Refused(f"no way to the API server: {error}") from error
-        return cls(ApiServer(configuration, limits=limits, observe=observe), field_manager=field_manager)
+        return cls(await ApiServer.load(kubeconfig, limits=limits, observe=observe), field_manager=field_manager)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -64,8 +55,18 @@ class KubernetesCluster(Cluster):
 
     @override
     async def apply(self, manifest: Manifest, *, force: bool = False) -> Manifest:
+        ref, uid = Ref.of(manifest), manifest["metadata"].get("uid")
         query = self._as_manager(force="true" if force else "false", fieldValidation="Strict")
-        return await self._send("apply", "PATCH", Ref.of(manifest), query, manifest, _APPLY)
+        try:
+            return await self._send("apply", "PATCH", ref, query, manifest, _APPLY)
+        except FieldConflict as conflict:
+            if _managers_in(conflict) == {self._field_manager}:
+                return await self.apply(manifest, force=True)
+            raise
+        except Refused as refused:  # another UID than the object's is told as an invalid value, not as a conflict
+            if uid and await self._is_another(ref, uid):
+                raise Conflict(str(refused)) from refused
+            raise
 
     @override
     async def create(self, manifest: Manifest) -> Manifest:
@@ -94,9 +95,13 @@ class KubernetesCluster(Cluster):
         except NotFound:
             return
         except Conflict:
-            there = await self.get(ref)
-            if there and there["metadata"]["uid"] == uid:
+            if not uid or not await self._is_another(ref, uid):
                 raise
+
+    async def _is_another(self, ref: Ref, uid: str) -> bool:
+        """Return whether what the name stands for now is not (or no longer) the object of that UID."""
+        there = await self.get(ref)
+        return there is None or there["metadata"]["uid"] != uid
 
     async def _send(
         self,
@@ -128,6 +133,12 @@ class KubernetesCluster(Cluster):
             if not following:
                 return found
             query["continue"] = following
+
+
+def _managers_in(conflict: FieldConflict) -> set[str]:
+    """Return who owns the fields, as the API server's sentence says; it may name but a part where it is cut off."""
+    said = str(conflict)
+    return set(re.findall(r'conflicts? with "([^"]+)"', said)) | ({""} if said.endswith("…") else set())
 
 
 def _collection(kind: Kind, namespace: str) -> str:

@@ -9,6 +9,15 @@ from retrainer.api.v1alpha1.common import Duration, Model, Name, rules
 MetricName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Preset = Literal["Accuracy", "Confidence", "ErrorRate", "Latency"]
 
+_RATIO_IN_BOUNDS = (
+    "!(self.name in ['accuracy', 'auc', 'ece', 'precision', 'recall', 'f1', 'coverage']) || "
+    "((!has(self.min) || (self.min >= 0.0 && self.min <= 1.0)) && (!has(self.max) || (self.max >= 0.0 && self.max <= 1.0)))"
+)
+_PRESET_IN_BOUNDS = (
+    "self.preset == 'Latency' || ((!has(self.min) || self.min <= 1.0) && (!has(self.max) || self.max <= 1.0) && "
+    "(!has(self.maxRegression) || self.maxRegression <= 1.0))"
+)
+
 
 class GateMetric(Model):
     """A bound on a figure the trainer reports, and how much worse than the champion's it may be."""
@@ -21,8 +30,7 @@ class GateMetric(Model):
             "set min for a figure that is better when higher, max for one that is better when lower; not both",
         ),
         (
-            "!(self.name in ['accuracy', 'auc', 'ece', 'precision', 'recall', 'f1', 'coverage']) || "
-            "((!has(self.min) || (self.min >= 0.0 && self.min <= 1.0)) && (!has(self.max) || (self.max >= 0.0 && self.max <= 1.0)))",
+            _RATIO_IN_BOUNDS,
             "this metric is a ratio between 0 and 1: 85 % is 0.85",
         ),
     )
@@ -93,8 +101,7 @@ class RolloutMetric(Model):
         ("!(self.preset in ['ErrorRate', 'Latency']) || !has(self.min)", "this preset is better when lower: set max, not min"),
         ("!(self.preset in ['Accuracy', 'Confidence']) || !has(self.max)", "this preset is better when higher: set min, not max"),
         (
-            "self.preset == 'Latency' || ((!has(self.min) || self.min <= 1.0) && (!has(self.max) || self.max <= 1.0) && "
-            "(!has(self.maxRegression) || self.maxRegression <= 1.0))",
+            _PRESET_IN_BOUNDS,
             "this preset is a ratio between 0 and 1: 5 points are 0.05",
         ),
     )

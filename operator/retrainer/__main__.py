@@ -1,0 +1,116 @@
+"""The composition root: reads the settings, builds the adapters, and runs kopf until it is told to stop. Only it knows both sides."""
+
+import asyncio
+import contextlib
+import os
+import sys
+
+import kopf
+import uvloop
+from pydantic import ValidationError
+
+from retrainer.adapters.alertmanager import AlertmanagerWebhook
+from retrainer.adapters.clock import SystemClock
+from retrainer.adapters.kubernetes import KubernetesCluster
+from retrainer.adapters.prober import HttpProber
+from retrainer.adapters.prometheus import PrometheusMetrics, Source
+from retrainer.adapters.token_file import TokenFile
+from retrainer.adapters.world import WatchedWorld
+from retrainer.errors import RetrainerError
+from retrainer.handlers import register
+from retrainer.inbox import Inbox
+from retrainer.intake import QueueIntake
+from retrainer.ports import Defaults, Key, Sources
+from retrainer.reconcile import Reconciler
+from retrainer.server import Listener, health_app
+from retrainer.settings import Settings
+from retrainer.telemetry import Telemetry, configure_logging
+from retrainer.workqueue import WorkQueue
+
+_SYNC_S = 30.0
+
+
+def main() -> None:
+    """Run the operator; exit code 2 when a setting is missing or wrong."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        sys.exit(f"settings: {error}")
+    configure_logging(settings.log_level, settings.log_format)
+    if settings.kubeconfig:
+        os.environ["KUBECONFIG"] = str(settings.kubeconfig)  # where kopf's own login looks
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(Operator(settings).run())
+
+
+class Operator:
+    """Everything one process holds."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._telemetry = Telemetry()
+        self._clock = SystemClock()
+        self._world = WatchedWorld()
+        self._inbox = Inbox(across_namespaces=settings.alerts_across_namespaces)
+        self._synced = asyncio.Event()
+
+    async def run(self) -> None:
+        """Watch, decide and act until cancelled."""
+        settings, telemetry = self._settings, self._telemetry
+        cluster = await KubernetesCluster.load(settings.kubeconfig, observe=telemetry.count_request)
+        named = {name: Source(source.url, source.token_file) for name, source in settings.metrics_sources.items()}
+        metrics = PrometheusMetrics(named, self._clock, observe=telemetry.count_query)
+        prober = HttpProber()
+        defaults = Defaults(settings.trainer_image, int(settings.monitor_interval_s), settings.pod_name)
+        sources = Sources(self._world, cluster, metrics, prober, self._clock, self._inbox, defaults)
+        queue = WorkQueue[Key](Reconciler(sources, telemetry), observer=telemetry, expected=(RetrainerError,))
+        listeners = self._listeners(queue)
+        registry = kopf.OperatorRegistry()
+        register(registry, lambda keys: self._wake(queue, keys), self._world, self._world.attach)
+        for listener in listeners:
+            await listener.start()
+        queue.start()
+        resync = asyncio.create_task(self._resync(queue))
+        try:
+            await kopf.operator(
+                registry=registry,
+                standalone=True,
+                clusterwide=not settings.watch_namespaces,
+                namespaces=settings.watch_namespaces,
+            )
+        finally:
+            resync.cancel()
+            await queue.stop()
+            for closing in (*(listener.stop() for listener in listeners), metrics.close(), prober.close(), cluster.close()):
+                await closing
+
+    def _listeners(self, queue: WorkQueue[Key]) -> list[Listener]:
+        settings = self._settings
+        health = health_app(self._telemetry.registry, alive=lambda: True, ready=self._synced.is_set)
+        listeners = [Listener(health, settings.health_listen_port)]
+        if settings.webhook_token_file is not None:
+            intake = QueueIntake(self._inbox, self._world, self._clock, settled=queue.settled, synced=self._synced.is_set)
+            token = TokenFile(settings.webhook_token_file)
+            webhook = AlertmanagerWebhook(intake, token, self._clock, observe=self._telemetry.count_alerts)
+            listeners.append(Listener(webhook.app(), settings.webhook_listen_port))
+        return listeners
+
+    def _wake(self, queue: WorkQueue[Key], keys: list[Key]) -> None:
+        # kopf calls no event handler before every index is filled.
+        self._synced.set()
+        for key in keys:
+            queue.add(key)
+
+    async def _resync(self, queue: WorkQueue[Key]) -> None:
+        """Look at every policy now and then though nothing happened: it covers an event that was lost."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._synced.wait(), _SYNC_S)
+        self._synced.set()  # watched namespaces that hold nothing bring no event
+        while True:
+            await asyncio.sleep(self._settings.resync_interval_s)
+            for key in self._world.keys():
+                queue.add(key)
+
+
+if __name__ == "__main__":
+    main()

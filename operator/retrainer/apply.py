@@ -1,0 +1,117 @@
+"""The third step: perform effects in order. Each may be done twice without harm; the first that fails stops the round."""
+
+from typing import assert_never
+
+from retrainer.core import naming
+from retrainer.core.actions import (
+    ClaimService,
+    DeleteJob,
+    DeleteRun,
+    DeployVersion,
+    Effect,
+    EnsureMonitor,
+    ExpireJob,
+    LaunchJob,
+    RecycleVersion,
+    RemoveVersion,
+    ScaleVersion,
+    SendTraffic,
+    StartRun,
+)
+from retrainer.core.kinds import Kind, Manifest, Ref
+from retrainer.core.observation import Component, Identity, Observation, PolicySeen, ServiceSeen
+from retrainer.errors import Conflict, NotFound
+from retrainer.manifests import records, serving
+from retrainer.manifests.job import job
+from retrainer.manifests.monitor import monitor
+from retrainer.ports import Cluster, Defaults, World
+
+
+class Hands:
+    """Performs effects through the cluster, and tells the world what each write returned."""
+
+    def __init__(self, cluster: Cluster, world: World, defaults: Defaults) -> None:
+        self._cluster = cluster
+        self._world = world
+        self._defaults = defaults
+
+    async def apply(self, effects: tuple[Effect, ...], seen: Observation) -> None:
+        """Perform the effects of one policy's round; raises what `errors.py` names at the first that fails."""
+        for effect in effects:
+            await self._perform(effect, seen.policy, seen.service)
+
+    async def return_traffic(self, claim: serving.Claim, service: ServiceSeen, route: SendTraffic) -> None:
+        """Write a route for a policy that no longer exists."""
+        self._world.remember(await self._cluster.apply(serving.routed_service(claim, service, route)))
+
+    async def remove(self, deployment: Identity) -> None:
+        """Delete a version's Deployment."""
+        await self._cluster.delete(_ref(Kind.DEPLOYMENT, deployment), uid=deployment.uid)
+
+    async def _perform(self, effect: Effect, policy: PolicySeen, service: ServiceSeen | None) -> None:  # noqa: C901, PLR0912 - one case an effect
+        match effect:
+            case SendTraffic():
+                manifest = serving.routed_service(serving.claim_of(policy), service, effect)
+                self._world.remember(await self._cluster.apply(manifest))
+            case ScaleVersion():
+                await self._patch_version(policy, effect.version, {"spec": {"replicas": effect.replicas}})
+            case RecycleVersion():
+                mark = {"metadata": {"annotations": {naming.RECYCLED: effect.by}}}
+                await self._patch_version(policy, effect.version, {"spec": {"template": mark}})
+            case DeployVersion():
+                self._world.remember(await self._cluster.apply(serving.deployment(policy, effect), force=True))
+            case RemoveVersion():
+                await self.remove(effect.deployment)
+            case ClaimService():
+                manifest = serving.claimed_service(serving.claim_of(policy), service)
+                self._world.remember(await self._cluster.apply(manifest))
+            case EnsureMonitor():
+                await self._ensure_monitor(policy, effect)
+            case LaunchJob():
+                await self._launch(effect)
+            case DeleteJob():
+                await self._cluster.delete(_ref(Kind.JOB, effect.job), uid=effect.job.uid)
+            case ExpireJob():
+                await self._expire(effect)
+            case StartRun():
+                # A name that is taken is a Conflict: another round decided first, and this one must look again.
+                self._world.remember(await self._cluster.create(records.run(policy, effect)))
+            case DeleteRun():
+                await self._cluster.delete(_ref(Kind.RUN, effect.run), uid=effect.run.uid)
+            case unknown:
+                assert_never(unknown)
+
+    async def _patch_version(self, policy: PolicySeen, version: str, merge: Manifest) -> None:
+        name = naming.version_deployment(policy.spec.serving.deployment_ref.name, version)
+        ref = Ref(Kind.DEPLOYMENT, policy.identity.namespace, name)
+        try:
+            self._world.remember(await self._cluster.patch(ref, merge))
+        except NotFound:
+            return  # gone is as small as it gets
+
+    async def _ensure_monitor(self, policy: PolicySeen, effect: EnsureMonitor) -> None:
+        defaults = self._defaults
+        for manifest in monitor(policy.identity.namespace, effect, defaults.trainer_image, defaults.monitor_interval_s):
+            self._world.remember(await self._cluster.apply(manifest, force=True))
+
+    async def _launch(self, effect: LaunchJob) -> None:
+        manifest = job(effect.run, Component(effect.component), effect.number, self._defaults.trainer_image)
+        try:
+            self._world.remember(await self._cluster.create(manifest))
+        except Conflict:
+            existing = await self._cluster.get(Ref.of(manifest))
+            owners = (existing or {}).get("metadata", {}).get("ownerReferences") or []
+            if not any(owner["uid"] == effect.run.identity.uid for owner in owners):
+                raise
+            self._world.remember(existing or manifest)
+
+    async def _expire(self, effect: ExpireJob) -> None:
+        try:
+            patched = await self._cluster.patch(_ref(Kind.JOB, effect.job), {"spec": {"ttlSecondsAfterFinished": effect.ttl_s}})
+            self._world.remember(patched)
+        except NotFound:
+            return  # somebody removed it first
+
+
+def _ref(kind: Kind, identity: Identity) -> Ref:
+    return Ref(kind, identity.namespace, identity.name)

@@ -1,0 +1,124 @@
+"""Whether a policy is accepted: an ordered chain of named checks, each with the reason and the sentence a user reads in `Ready=False`.
+
+A policy that is not accepted starts nothing and deploys nothing; what already serves is not touched.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from retrainer.core.observation import Observation
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a policy is not accepted, and what to change."""
+
+    reason: str
+    message: str
+
+
+def problem(seen: Observation) -> Problem | None:
+    """Return the first problem, or None for a policy that is accepted."""
+    return next((found for check in CHECKS if (found := check(seen)) is not None), None)
+
+
+def model_type_is_taken(seen: Observation) -> Problem | None:
+    """Another, older policy of the namespace looks after the same model."""
+    if other := seen.surroundings.older_same_type:
+        return Problem(
+            "ModelTypeTaken", f"policy {other} already looks after modelType {seen.policy.spec.model_type}: delete one or rename it"
+        )
+    return None
+
+
+def target_is_taken(seen: Observation) -> Problem | None:
+    """Another, older policy uses the same Service or Deployment."""
+    if other := seen.surroundings.older_same_target:
+        return Problem("TargetTaken", f"policy {other} already uses this Deployment or Service: name others under spec.serving")
+    return None
+
+
+def metrics_source_is_unknown(seen: Observation) -> Problem | None:
+    """The administrator named no such Prometheus."""
+    if seen.surroundings.metrics_source_known:
+        return None
+    return Problem(
+        "MetricsSourceUnknown",
+        f"no Prometheus is named {seen.policy.spec.metrics_source!r}: ask the administrator for a name (chart value metricsSources)",
+    )
+
+
+def volume_is_missing_or_not_shared(seen: Observation) -> Problem | None:
+    """The claim for versions does not exist, or only one node may mount it."""
+    modes, wanted = seen.surroundings.volume_access, seen.policy.spec.artifacts
+    if modes is None or "ReadWriteMany" in modes:
+        return None
+    name = wanted.persistent_volume_claim
+    if not modes:
+        return Problem("VolumeClaimNotFound", f"PersistentVolumeClaim {name} does not exist: create it or correct spec.artifacts")
+    if wanted.single_node:
+        return None
+    return Problem(
+        "ArtifactsNotShared",
+        f"PersistentVolumeClaim {name} is {', '.join(modes)}: use a ReadWriteMany claim, or set spec.artifacts.singleNode on one node",
+    )
+
+
+def deployment_is_missing(seen: Observation) -> Problem | None:
+    """There is no pod template to build versions from."""
+    if seen.template is not None:
+        return None
+    name = seen.policy.spec.serving.deployment_ref.name
+    return Problem(
+        "DeploymentNotFound", f"Deployment {name} does not exist: create it with replicas: 0, or correct spec.serving.deploymentRef.name"
+    )
+
+
+def container_is_missing(seen: Observation) -> Problem | None:
+    """The template has no container to tell the version."""
+    wanted = seen.policy.spec.serving.model_env.container
+    if seen.template is None or wanted in seen.template.containers:
+        return None
+    return Problem(
+        "ContainerNotFound",
+        f"the template of {seen.policy.spec.serving.deployment_ref.name} has no container {wanted!r} "
+        f"(it has {', '.join(seen.template.containers)}): correct spec.serving.modelEnv.container",
+    )
+
+
+def selector_is_owned_by_other(seen: Observation) -> Problem | None:
+    """Somebody else decides where the Service's traffic goes."""
+    service = seen.service
+    if service is None or service.claimed_by == seen.policy.identity.uid or not service.selector:
+        return None
+    name = service.identity.name
+    if service.claimed_by:
+        return None  # claimed by a policy that no longer exists, or else target_is_taken has said so
+    return Problem(
+        "SelectorOwnedByOther",
+        f"Service {name} has a selector of its own: delete `spec.selector` of Service {name} in Git (traffic stays as it is meanwhile), "
+        "or name another Service under spec.serving.service",
+    )
+
+
+def foreign_service_selects_pods(seen: Observation) -> Problem | None:
+    """Another Service would send traffic to a candidate before any decision."""
+    if names := seen.surroundings.foreign_services:
+        return Problem(
+            "ForeignServiceSelectsPods",
+            f"Service {', '.join(names)} selects the template's labels and would reach a candidate unjudged: narrow its selector",
+        )
+    return None
+
+
+CHECKS: Final[tuple[Callable[[Observation], Problem | None], ...]] = (
+    model_type_is_taken,
+    target_is_taken,
+    metrics_source_is_unknown,
+    volume_is_missing_or_not_shared,
+    deployment_is_missing,
+    container_is_missing,
+    selector_is_owned_by_other,
+    foreign_service_selects_pods,
+)

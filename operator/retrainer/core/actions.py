@@ -1,0 +1,152 @@
+"""What to do: effects change the world and may be done twice without harm; announcements tell people, once, after the status write."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from retrainer.api.v1alpha1 import ModelRetrainPolicyStatus, ModelRetrainRunSpec, ModelRetrainRunStatus
+from retrainer.core.observation import Component, Identity, RunSeen
+
+
+@dataclass(frozen=True, slots=True)
+class StartRun:
+    """Create a run; its name taken already means that another round decided first."""
+
+    name: str
+    spec: ModelRetrainRunSpec
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteRun:
+    """Delete a finished run beyond the history limit."""
+
+    run: Identity
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchJob:
+    """Create the run's validation or training Job."""
+
+    run: RunSeen
+    component: Component
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteJob:
+    """Delete a Job and its pods."""
+
+    job: Identity
+
+
+@dataclass(frozen=True, slots=True)
+class ExpireJob:
+    """Let a finished Job go after `ttl_s` seconds: its result is on record."""
+
+    job: Identity
+    ttl_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class EnsureMonitor:
+    """Apply the monitor of the policy's database, owned by all policies that share it."""
+
+    owners: tuple[Identity, ...]
+    secret: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimService:
+    """Create the Service without a selector, or mark the one in Git as this policy's."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeployVersion:
+    """Apply a version's Deployment from a pod template."""
+
+    version: str
+    replicas: int
+    template: Mapping[str, Any]
+    template_generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleVersion:
+    """Set the replicas of a version's Deployment and nothing else."""
+
+    version: str
+    replicas: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecycleVersion:
+    """Restart a version's pods one by one, so that clients that keep their connections leave them."""
+
+    version: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveVersion:
+    """Delete a version's Deployment, which no selector reaches any more."""
+
+    deployment: Identity
+
+
+@dataclass(frozen=True, slots=True)
+class SendTraffic:
+    """Write who serves, and the selector that makes it so, in one write of the Service.
+
+    `shared` selects every live version (a canary in replica mode); otherwise the champion alone.
+    """
+
+    champion: str
+    previous: str
+    shared: bool
+
+
+Effect = (
+    StartRun
+    | DeleteRun
+    | LaunchJob
+    | DeleteJob
+    | ExpireJob
+    | EnsureMonitor
+    | ClaimService
+    | DeployVersion
+    | ScaleVersion
+    | RecycleVersion
+    | RemoveVersion
+    | SendTraffic
+)
+
+
+class Severity(StrEnum):
+    """The type of a Kubernetes Event."""
+
+    NORMAL = "Normal"
+    WARNING = "Warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """A transition, told to people as an Event about the policy or one of its runs."""
+
+    about: Identity
+    on_run: bool
+    severity: Severity
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Everything one round decided: effects first, then the status writes, then announcements."""
+
+    effects: tuple[Effect, ...]
+    policy: ModelRetrainPolicyStatus
+    runs: Mapping[str, ModelRetrainRunStatus] = field(default_factory=dict)
+    announcements: tuple[Announcement, ...] = ()
+    requeue_after: float | None = None

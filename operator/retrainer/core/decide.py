@@ -1,0 +1,71 @@
+"""Everything one round decides about one policy: pure, so that the same observation always comes to the same decision."""
+
+from retrainer.api.v1alpha1 import ModelRetrainRunStatus
+from retrainer.api.v1alpha1.policy_status import TriggerStatus
+from retrainer.core.actions import Announcement, Decision, Effect, Severity
+from retrainer.core.arbitration import Arbitration, arbitrate
+from retrainer.core.housekeeping import handled_alerts, tidy
+from retrainer.core.observation import Observation, RunSeen
+from retrainer.core.phases import Outcome, Phase
+from retrainer.core.run import advance
+from retrainer.core.run.step import Step
+from retrainer.core.status import policy_status
+
+_EVIDENCE_LIMIT = 32
+_GOOD_ENDS = frozenset({Outcome.SUCCEEDED, Outcome.DRY_RUN_PASSED})
+
+
+def decide(seen: Observation) -> Decision:
+    """Return the effects, the status of the policy and of each run, what to announce, and when to look again."""
+    steps = {run.name: advance(run, seen) for run in seen.runs}
+    arbitration = arbitrate(seen)
+    runs = {name: _joined(step, run, arbitration) for (name, step), run in zip(steps.items(), seen.runs, strict=True)}
+    effects: list[Effect] = [effect for step in steps.values() for effect in step.effects]
+    effects += [effect for effect in tidy(seen) if effect not in effects]
+    if arbitration.start is not None:
+        effects.append(arbitration.start)
+    status = policy_status(seen, runs, arbitration.triggers).model_copy(update={"handled_alerts": handled_alerts(seen)})
+    waits = [step.after for step in steps.values() if step.after is not None]
+    if arbitration.look_again_in is not None:
+        waits.append(arbitration.look_again_in)
+    return Decision(
+        effects=tuple(effects),
+        policy=status,
+        runs=runs,
+        announcements=(*_about_runs(seen, runs), *_about_policy(seen, status.triggers)),
+        requeue_after=min(waits, default=None),
+    )
+
+
+def _joined(step: Step, run: RunSeen, arbitration: Arbitration) -> ModelRetrainRunStatus:
+    """Add evidence that arrived meanwhile to the run that waits."""
+    if not arbitration.joins or run.status.phase is not Phase.PENDING or run.deleting:
+        return step.status
+    known = {(item.trigger, item.fingerprint, item.starts_at) for item in (*run.spec.evidence, *step.status.evidence)}
+    fresh = [item for item in arbitration.joins if (item.trigger, item.fingerprint, item.starts_at) not in known]
+    return step.status.model_copy(update={"evidence": (*step.status.evidence, *fresh)[:_EVIDENCE_LIMIT]})
+
+
+def _about_runs(seen: Observation, runs: dict[str, ModelRetrainRunStatus]) -> list[Announcement]:
+    """One announcement a transition of a run, on the run and on its policy."""
+    told = []
+    for run in seen.runs:
+        status = runs[run.name]
+        if (status.phase, status.reason) == (run.status.phase, run.status.reason):
+            continue
+        bad = status.outcome is not None and status.outcome not in _GOOD_ENDS
+        severity = Severity.WARNING if bad else Severity.NORMAL
+        head = status.outcome or status.phase
+        told.append(Announcement(run.identity, True, severity, status.reason, f"{head}: {status.message}"))
+        if status.phase is not run.status.phase:
+            told.append(Announcement(seen.policy.identity, False, severity, str(head), f"{run.name}: {status.message}"))
+    return told
+
+
+def _about_policy(seen: Observation, triggers: tuple[TriggerStatus, ...]) -> list[Announcement]:
+    before = {status.name: status for status in seen.policy.status.triggers}
+    changed = [status for status in triggers if before.get(status.name) != status and status.state != "Armed"]
+    return [
+        Announcement(seen.policy.identity, False, Severity.NORMAL, status.reason, f"trigger {status.name}: {status.message}")
+        for status in changed
+    ]

@@ -1,0 +1,153 @@
+"""What is kept in order whatever the runs do: monitor, claim, the champion's pods, versions nobody needs, finished Jobs, old runs."""
+
+from dataclasses import dataclass
+
+from retrainer.api.v1alpha1 import seconds
+from retrainer.api.v1alpha1.policy_status import HandledAlert
+from retrainer.core import naming
+from retrainer.core.acceptance import problem
+from retrainer.core.actions import (
+    ClaimService,
+    DeleteJob,
+    DeleteRun,
+    DeployVersion,
+    Effect,
+    EnsureMonitor,
+    ExpireJob,
+    RemoveVersion,
+    ScaleVersion,
+    SendTraffic,
+)
+from retrainer.core.observation import DeploymentSeen, Observation, RunSeen, ServiceSeen
+from retrainer.core.phases import Event, Phase, Reaction, Slot, reaction
+from retrainer.core.traffic import serves_alone
+
+_HANDLED_LIMIT = 32
+_SHARES_TRAFFIC = frozenset({Phase.CANARY, Phase.PROMOTING})
+
+
+def tidy(seen: Observation) -> tuple[Effect, ...]:
+    """Return what brings the policy's objects in order; nothing for a policy that is in order."""
+    return (*_traffic(seen), *_foundations(seen), *_champion(seen), *_leftovers(seen), *_jobs(seen), *_history(seen))
+
+
+def handled_alerts(seen: Observation) -> tuple[HandledAlert, ...]:
+    """Return the episodes to remember in status, those of runs about to be pruned included: the write comes before the deletion."""
+    known = seen.policy.status.handled_alerts
+    fresh = [item for run in _beyond_limit(seen) for item in _episodes(run) if item not in known]
+    return (*known, *fresh)[-_HANDLED_LIMIT:]
+
+
+def _foundations(seen: Observation) -> list[Effect]:
+    if problem(seen) is not None:
+        return []
+    effects: list[Effect] = []
+    if not seen.surroundings.monitor_is_current:
+        secret = seen.policy.spec.monitor.database_secret
+        effects.append(EnsureMonitor(seen.surroundings.sharing_monitor, secret.name, secret.key))
+    if seen.service is None or seen.service.claimed_by != seen.policy.identity.uid:
+        effects.append(ClaimService())
+    return effects
+
+
+def _traffic(seen: Observation) -> list[Effect]:
+    """The champion alone has the traffic unless a live run shares it: a candidate without a run is swept, selector first."""
+    if seen.champion is None or problem(seen) is not None or serves_alone(seen, seen.champion):
+        return []
+    if any(run.status.phase in _SHARES_TRAFFIC for run in seen.runs):
+        return []
+    return [SendTraffic(seen.champion, seen.previous or "", shared=False)]
+
+
+def _champion(seen: Observation) -> list[Effect]:
+    champion, template = seen.champion, seen.template
+    if champion is None or template is None:
+        return []
+    deployment, replicas = seen.backend(champion).deployment, seen.policy.spec.serving.replicas
+    if deployment is None:
+        return [DeployVersion(champion, replicas, template.pod, template.generation)]
+    if deployment.template_generation != template.generation and _may_roll(seen):
+        return [DeployVersion(champion, replicas, template.pod, template.generation)]
+    if deployment.replicas != replicas:
+        return [ScaleVersion(champion, replicas)]
+    return []
+
+
+def _may_roll(seen: Observation) -> bool:
+    """A template edited in Git rolls the champion at once, but never while a rollout measures against it."""
+    return all(reaction(Event.TEMPLATE_EDITED, run.status.phase) is Reaction.ROLLS_CHAMPION for run in seen.runs if run.live)
+
+
+def _leftovers(seen: Observation) -> list[Effect]:
+    """Versions that neither serve, nor are rolled out, nor stay warm: scaled away, and removed once no pod is left."""
+    serving = seen.holder(Slot.SERVING)
+    kept = {seen.champion, serving.status.version if serving else None}
+    watched = serving is not None and serving.status.phase is Phase.WATCHING
+    effects: list[Effect] = []
+    for deployment in seen.deployments.values():
+        version = deployment.version
+        if not version or version in kept or (version == seen.previous and watched):
+            continue
+        if deployment.replicas:
+            effects.append(ScaleVersion(version, 0))
+        elif not seen.backend(version).pods and version != seen.previous:
+            effects.append(RemoveVersion(deployment.identity))
+    return effects
+
+
+def _jobs(seen: Observation) -> list[Effect]:
+    effects: list[Effect] = []
+    known = {run.name: run for run in seen.runs}
+    for job in seen.jobs.values():
+        run = known.get(job.run)
+        if run is None or job.deleting:
+            continue
+        if not run.live and job.active:
+            effects.append(DeleteJob(job.identity))
+        elif not job.active and job.ttl is None and _is_recorded(run):
+            training = run.status.frozen.training if run.status.frozen else seen.policy.spec.training
+            effects.append(ExpireJob(job.identity, int(seconds(training.retention))))
+    return effects
+
+
+def _is_recorded(run: RunSeen) -> bool:
+    """Whether what the Job said is in the run's status, as the API server has it."""
+    return run.status.phase not in {Phase.VALIDATING, Phase.QUEUED, Phase.TRAINING}
+
+
+def _history(seen: Observation) -> list[Effect]:
+    remembered = seen.policy.status.handled_alerts
+    return [DeleteRun(run.identity) for run in _beyond_limit(seen) if all(item in remembered for item in _episodes(run))]
+
+
+def _beyond_limit(seen: Observation) -> list[RunSeen]:
+    kept = {seen.champion, seen.previous}
+    finished = [run for run in seen.runs if run.by_operator and not run.live and not run.deleting and run.status.version not in kept]
+    youngest_first = sorted(finished, key=lambda run: run.identity.created, reverse=True)
+    return youngest_first[seen.policy.spec.run_history_limit :]
+
+
+def _episodes(run: RunSeen) -> list[HandledAlert]:
+    evidence = (*run.spec.evidence, *run.status.evidence)
+    return [HandledAlert(fingerprint=item.fingerprint, starts_at=item.starts_at) for item in evidence if item.fingerprint]
+
+
+@dataclass(frozen=True, slots=True)
+class Orphans:
+    """What is left of a policy that no longer exists: its Service and the Deployments of its versions."""
+
+    service: ServiceSeen | None
+    deployments: tuple[DeploymentSeen, ...]
+
+
+def sweep(left: Orphans) -> tuple[Effect, ...]:
+    """Return what a deleted policy asks for: the champion keeps serving, a candidate goes, its traffic first. Nothing that serves moves."""
+    service = left.service
+    if service is None:
+        return ()
+    kept = {service.champion, service.previous}
+    candidates = [deployment for deployment in left.deployments if deployment.version and deployment.version not in kept]
+    effects: list[Effect] = []
+    if service.champion and service.selector and naming.VERSION not in service.selector:
+        effects.append(SendTraffic(service.champion, service.previous, shared=False))
+    return (*effects, *(RemoveVersion(deployment.identity) for deployment in candidates))

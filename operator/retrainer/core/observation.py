@@ -1,0 +1,251 @@
+"""What was seen, frozen: one policy and everything that belongs to it at one moment. None means "not there"."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from retrainer.api.v1alpha1 import ModelRetrainPolicySpec, ModelRetrainPolicyStatus, ModelRetrainRunSpec, ModelRetrainRunStatus
+from retrainer.core import naming
+from retrainer.core.alert import Alert
+from retrainer.core.measurement import Answer, Question
+from retrainer.core.phases import Phase, Slot, slot
+
+
+class Component(StrEnum):
+    """What a pod of ours is for; the value of the label `retrainer.dev/component`."""
+
+    VALIDATE = "validate"
+    TRAIN = "train"
+    SERVE = "serve"
+    MONITOR = "monitor"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What tells an object from its namesakes: a name may return, a UID never does."""
+
+    namespace: str
+    name: str
+    uid: str
+    created: datetime
+    resource_version: str = ""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Namespace and name."""
+        return self.namespace, self.name
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySeen:
+    """A policy: its spec, and its status as we last wrote it."""
+
+    identity: Identity
+    generation: int
+    spec: ModelRetrainPolicySpec
+    status: ModelRetrainPolicyStatus
+
+
+@dataclass(frozen=True, slots=True)
+class RunSeen:
+    """A run: its spec, its status as we last wrote it, and what people asked by annotation."""
+
+    identity: Identity
+    spec: ModelRetrainRunSpec
+    status: ModelRetrainRunStatus
+    by_operator: bool
+    approve: str = ""
+    abort: str = ""
+    deleting: bool = False
+
+    @property
+    def name(self) -> str:
+        """The run's name."""
+        return self.identity.name
+
+    @property
+    def live(self) -> bool:
+        """Whether it still has something to do."""
+        return self.status.phase is not Phase.FINISHED
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a container ended."""
+
+    exit_code: int
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class PodSeen:
+    """A pod of a Job of ours or of a version."""
+
+    identity: Identity
+    component: Component
+    owner: str
+    """The Job's name, or the version."""
+    ip: str = ""
+    phase: str = "Pending"
+    ready: bool = False
+    deleting: bool = False
+    reason: str = ""
+    """`status.reason`, e.g. DeadlineExceeded."""
+    waits_for: tuple[str, str] | None = None
+    """Why it is not running yet, the deepest reason there is, and the sentence that goes with it."""
+    ended: Ended | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobSeen:
+    """A Job of ours."""
+
+    identity: Identity
+    run: str
+    component: Component
+    suspended: bool = False
+    complete: bool = False
+    failed: tuple[str, str] | None = None
+    """Reason and message of the condition Failed."""
+    ttl: int | None = None
+    deleting: bool = False
+
+    @property
+    def active(self) -> bool:
+        """Whether it may still run a pod."""
+        return not self.complete and self.failed is None
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentSeen:
+    """A Deployment: a version's, the monitor's, or a user's (of which only identity, generation and replicas are kept)."""
+
+    identity: Identity
+    generation: int
+    replicas: int
+    policy: str = ""
+    version: str = ""
+    component: str = ""
+    template_generation: int = 0
+    recycled_by: str = ""
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSeen:
+    """A Service: its selector, and what ours says about who serves."""
+
+    identity: Identity
+    selector: Mapping[str, str] = field(default_factory=dict)
+    claimed_by: str = ""
+    policy: str = ""
+    made_by_us: bool = False
+    champion: str = ""
+    previous: str = ""
+    ports: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateSeen:
+    """The pod template of `serving.deploymentRef`."""
+
+    generation: int
+    replicas: int
+    pod: Mapping[str, Any]
+    progress_deadline_s: int = 600
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """The template's labels."""
+        return dict(self.pod.get("metadata", {}).get("labels", {}))
+
+    @property
+    def containers(self) -> tuple[str, ...]:
+        """The names of its containers."""
+        return tuple(container["name"] for container in self.pod.get("spec", {}).get("containers", []))
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A version as it serves: its Deployment and pods."""
+
+    version: str
+    deployment: DeploymentSeen | None
+    pods: tuple[PodSeen, ...] = ()
+
+    @property
+    def ready(self) -> tuple[PodSeen, ...]:
+        """Pods that receive traffic when they are selected."""
+        return tuple(pod for pod in self.pods if pod.ready and not pod.deleting)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What is not the policy's own but decides whether it may act."""
+
+    older_same_type: str = ""
+    older_same_target: str = ""
+    foreign_services: tuple[str, ...] = ()
+    metrics_source_known: bool = True
+    volume_access: tuple[str, ...] | None = None
+    """Access modes of the volume claim; None when it was not looked at, empty when it does not exist."""
+    sharing_monitor: tuple[Identity, ...] = ()
+    """All policies of the namespace with the same database, this one included."""
+    monitor_is_current: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeSeen:
+    """A smoke test's answer; status 0 means that there was none."""
+
+    status: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One policy and everything that belongs to it, at `now`."""
+
+    now: datetime
+    policy: PolicySeen
+    runs: tuple[RunSeen, ...] = ()
+    jobs: Mapping[str, JobSeen] = field(default_factory=dict)
+    pods: tuple[PodSeen, ...] = ()
+    deployments: Mapping[str, DeploymentSeen] = field(default_factory=dict)
+    service: ServiceSeen | None = None
+    template: TemplateSeen | None = None
+    surroundings: Surroundings = Surroundings()
+    alerts: tuple[Alert, ...] = ()
+    answers: Mapping[Question, Answer] = field(default_factory=dict)
+    probe: ProbeSeen | None = None
+
+    @property
+    def champion(self) -> str | None:
+        """The version that serves. The Service says it, in the same write that moves traffic; status is its memory."""
+        if self.service is not None and self.service.champion:
+            return self.service.champion
+        remembered = self.policy.status.champion
+        return remembered.version if remembered else None
+
+    @property
+    def previous(self) -> str | None:
+        """The champion before, as the Service says it."""
+        return (self.service.previous or None) if self.service is not None else None
+
+    def backend(self, version: str) -> Backend:
+        """Return the version as it serves; without a Deployment when there is none."""
+        pods = tuple(pod for pod in self.pods if pod.component is Component.SERVE and pod.owner == version)
+        name = naming.version_deployment(self.policy.spec.serving.deployment_ref.name, version)
+        return Backend(version, self.deployments.get(name), pods)
+
+    def pods_of(self, job: str) -> tuple[PodSeen, ...]:
+        """Return the pods of a Job, the youngest last."""
+        owned = [pod for pod in self.pods if pod.owner == job and pod.component is not Component.SERVE]
+        return tuple(sorted(owned, key=lambda pod: pod.identity.created))
+
+    def holder(self, wanted: Slot) -> RunSeen | None:
+        """Return the run that holds a slot; there is at most one."""
+        return next((run for run in self.runs if slot(run.status.phase) is wanted), None)

@@ -1,0 +1,45 @@
+"""What a run does next, one file a phase group. `advance` is the only door."""
+
+from typing import assert_never
+
+from retrainer.core.observation import Observation, RunSeen
+from retrainer.core.phases import Phase
+from retrainer.core.run.canary import canary
+from retrainer.core.run.deploying import deploying, smoke_testing
+from retrainer.core.run.gate import awaiting_approval, gating
+from retrainer.core.run.interruption import interrupted
+from retrainer.core.run.pending import pending
+from retrainer.core.run.promoting import promoting, watching
+from retrainer.core.run.step import Step, hold
+from retrainer.core.run.training import training, validating
+
+
+def advance(run: RunSeen, seen: Observation) -> Step:  # noqa: C901, PLR0912 - one case a phase, nothing more
+    """Return what the run does in this round: its next status, and the effects that come before it is written."""
+    if (step := interrupted(run, seen)) is not None:
+        return step
+    match run.status.phase:
+        case Phase.PENDING:
+            return pending(run, seen)
+        case Phase.VALIDATING:
+            return validating(run, seen)
+        case Phase.QUEUED | Phase.TRAINING:
+            return training(run, seen)
+        case Phase.GATING:
+            return gating(run, seen)
+        case Phase.AWAITING_APPROVAL:
+            return awaiting_approval(run, seen)
+        case Phase.DEPLOYING:
+            return deploying(run, seen)
+        case Phase.SMOKE_TESTING:
+            return smoke_testing(run, seen)
+        case Phase.CANARY:
+            return canary(run, seen)
+        case Phase.PROMOTING:
+            return promoting(run, seen)
+        case Phase.WATCHING:
+            return watching(run, seen)
+        case Phase.FINISHED:
+            return hold(run.status)
+        case unknown:
+            assert_never(unknown)

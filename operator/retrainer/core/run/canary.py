@@ -1,0 +1,112 @@
+"""Canary: the candidate gets a share of live traffic and is judged on live figures, step by step."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from retrainer.api.v1alpha1 import ModelRetrainRunStatus, seconds
+from retrainer.api.v1alpha1.rollout import Rollout
+from retrainer.api.v1alpha1.run_status import Analysis
+from retrainer.core.actions import Effect, SendTraffic
+from retrainer.core.judging import due_at, judged
+from retrainer.core.observation import Observation, RunSeen
+from retrainer.core.phases import Event, Phase, Reaction, reaction
+from retrainer.core.run.deploying import deploy
+from retrainer.core.run.pending import frozen_of
+from retrainer.core.run.rollback import roll_back
+from retrainer.core.run.step import Step, hold, move, wait
+from retrainer.core.traffic import candidate_pods, effective_weight, is_shared
+from retrainer.core.verdict import Judgement, Verdict
+
+
+def canary(run: RunSeen, seen: Observation) -> Step:
+    """Put the step's weight in place, analyse at each interval, go up, go back, or hold."""
+    status, now, rollout = run.status, seen.now, frozen_of(run.status).rollout
+    assert status.version is not None
+    assert seen.champion is not None
+    step = status.analysis.step if status.analysis else 0
+    weight, full = rollout.step_weights[step], seen.policy.spec.serving.replicas
+    ready, champion_ready = len(seen.backend(status.version).ready), len(seen.backend(seen.champion).ready)
+    if ready == 0:
+        return roll_back(run, seen, "CandidateNotReady", "the candidate lost its last ready pod")
+    wanted = candidate_pods(weight, full)
+    effects: list[Effect] = []
+    if not is_shared(seen):
+        effects.append(SendTraffic(seen.champion, seen.previous or "", shared=True))
+    if _replicas(seen, status.version) != wanted:
+        effects.append(deploy(run, seen, wanted))
+    in_place = status.analysis is not None and status.analysis.weight == weight
+    if effects or (ready < wanted and not in_place):
+        told = f"asked {weight} %: {ready} of {wanted} candidate pods ready beside {champion_ready} of the champion"
+        return wait(status, now, "ShiftingTraffic", told, *effects, after=5)
+    if status.analysis is None or not in_place:
+        effective = effective_weight(ready, champion_ready)
+        told = f"step {step + 1} of {len(rollout.step_weights)}: asked {weight} %, effective {effective} % by ready pods"
+        fresh = Analysis(step=step, weight=weight, since=now)
+        return wait(status, now, f"Step{step + 1}", told, analysis=fresh, after=seconds(rollout.interval))
+    return _analyse(run, seen, rollout, status.analysis)
+
+
+def _analyse(run: RunSeen, seen: Observation, rollout: Rollout, analysis: Analysis) -> Step:
+    status, now = run.status, seen.now
+    due = due_at(analysis, rollout)
+    if now < due:
+        return hold(status, after=(due - now).total_seconds())
+    judgement = judged(seen, rollout.metrics, rollout, analysis, status.version or "", seen.champion)
+    if judgement is None:
+        return hold(status, after=0)  # the questions of this analysis have not been asked yet
+    analysis = _counted(analysis, judgement, now)
+    if analysis.failed > rollout.failure_limit:
+        failed = run.status.model_copy(update={"analysis": analysis})
+        return roll_back(_with(run, failed), seen, "AnalysisFailed", judgement.message)
+    if analysis.passed >= rollout.iterations:
+        return _step_passed(run, seen, rollout, analysis, judgement)
+    if (late := _too_long_inconclusive(analysis, rollout, now)) is not None:
+        if rollout.inconclusive.on_deadline == "Rollback":
+            return roll_back(run, seen, "Inconclusive", late)
+        return wait(
+            status, now, "Inconclusive", f"{late}; the weight is held for a person", analysis=analysis, after=seconds(rollout.interval)
+        )
+    told = f"step {analysis.step + 1} at {analysis.weight} %, {analysis.passed} of {rollout.iterations} good: {judgement.message}"
+    return wait(status, now, f"Step{analysis.step + 1}", told, analysis=analysis, after=seconds(rollout.interval))
+
+
+def _counted(analysis: Analysis, judgement: Judgement, now: datetime) -> Analysis:
+    conclusive = judgement.verdict in {Verdict.PASS, Verdict.FAIL}
+    return analysis.model_copy(
+        update={
+            "passed": analysis.passed + (judgement.verdict is Verdict.PASS),
+            "failed": analysis.failed + (judgement.verdict is Verdict.FAIL),
+            "inconclusive_since": None if conclusive else analysis.inconclusive_since or now,
+            "last_at": now,
+            "verdict": judgement.verdict.value,
+            "message": judgement.message[:512],
+        }
+    )
+
+
+def _step_passed(run: RunSeen, seen: Observation, rollout: Rollout, analysis: Analysis, judgement: Judgement) -> Step:
+    status, now = run.status, seen.now
+    if seen.policy.spec.suspend and reaction(Event.SUSPENDED, status.phase) is Reaction.WEIGHT_NEVER_RISES:
+        told = f"step {analysis.step + 1} passed; the policy is suspended, so the weight does not rise"
+        return wait(status, now, "Suspended", told, analysis=analysis, after=seconds(rollout.interval))
+    if analysis.step + 1 == len(rollout.step_weights):
+        return move(status, now, Phase.PROMOTING, "AnalysisPassed", judgement.message, analysis=analysis)
+    # The old figures stay until the new weight is in place; a weight that is not the step's is what says "not yet".
+    raised = analysis.model_copy(update={"step": analysis.step + 1})
+    return wait(status, now, "ShiftingTraffic", f"step {analysis.step + 1} passed: {judgement.message}", analysis=raised, after=0)
+
+
+def _too_long_inconclusive(analysis: Analysis, rollout: Rollout, now: datetime) -> str | None:
+    since = analysis.inconclusive_since
+    if since is None or now < since + timedelta(seconds=seconds(rollout.inconclusive.deadline)):
+        return None
+    return f"no conclusive analysis for {rollout.inconclusive.deadline}: {analysis.message}"
+
+
+def _replicas(seen: Observation, version: str) -> int:
+    deployment = seen.backend(version).deployment
+    return deployment.replicas if deployment else 0
+
+
+def _with(run: RunSeen, status: ModelRetrainRunStatus) -> RunSeen:
+    return replace(run, status=status)

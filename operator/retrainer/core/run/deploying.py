@@ -1,0 +1,92 @@
+"""Deploying and SmokeTesting: the candidate's pods come up, reached by no client, and answer once."""
+
+from datetime import timedelta
+from typing import Final
+
+from retrainer.core.actions import DeployVersion, Effect, ScaleVersion
+from retrainer.core.observation import Backend, Observation, RunSeen
+from retrainer.core.phases import Phase
+from retrainer.core.run.pending import frozen_of
+from retrainer.core.run.rollback import roll_back
+from retrainer.core.run.step import Step, move, wait
+from retrainer.core.traffic import candidate_pods
+
+_SMOKE_DEADLINE: Final = timedelta(seconds=30)
+
+
+def deploying(run: RunSeen, seen: Observation) -> Step:
+    """Bring the candidate's first pods up, and send the version before the champion away: a canary's selector would reach it."""
+    status, now, version = run.status, seen.now, run.status.version or ""
+    wanted = _first_pods(run, seen)
+    effects: list[Effect] = [deploy(run, seen, wanted)]
+    leaving = [backend for backend in others(run, seen) if backend.pods or (backend.deployment and backend.deployment.replicas)]
+    effects += [ScaleVersion(backend.version, 0) for backend in leaving if backend.deployment and backend.deployment.replicas]
+    ready = len(seen.backend(version).ready)
+    if ready >= wanted and not leaving:
+        return move(status, now, Phase.SMOKE_TESTING, "PodsReady", f"{ready} of {wanted} candidate pods are ready")
+    assert status.phase_since is not None
+    limit = seen.template.progress_deadline_s if seen.template else 600
+    if now > status.phase_since + timedelta(seconds=limit):
+        told = f"{ready} of {wanted} pods ready after {limit} s (progressDeadlineSeconds of the template): {why_not_ready(seen, version)}"
+        return roll_back(run, seen, "CandidateNotReady", told)
+    told = f"{ready} of {wanted} candidate pods are ready"
+    if ready >= wanted:
+        told += f"; waits for the pods of {', '.join(backend.version for backend in leaving)} to go"
+    elif ready < wanted:
+        told += f": {why_not_ready(seen, version)}"
+    return wait(status, now, "WaitingForPods", told, *effects, after=5)
+
+
+def smoke_testing(run: RunSeen, seen: Observation) -> Step:
+    """Ask the candidate once before its first real request; no answer is asked again for a while, a bad one is final."""
+    status, now, frozen = run.status, seen.now, frozen_of(run.status)
+    target = Phase.CANARY if seen.champion is not None and frozen.rollout.step_weights else Phase.PROMOTING
+    if frozen.rollout.smoke_test is None:
+        return move(status, now, target, "NoSmokeTest", "the policy asks for no smoke test")
+    if not seen.backend(status.version or "").ready:
+        return roll_back(run, seen, "CandidateNotReady", "the candidate lost its ready pods before its smoke test")
+    probe = seen.probe
+    if probe is None:
+        return wait(status, now, "SmokeTesting", "the candidate is asked once", after=0.5)
+    if 200 <= probe.status < 300:
+        return move(status, now, target, "SmokeTestPassed", f"the candidate answered {probe.status}")
+    assert status.phase_since is not None
+    if probe.status == 0 and now < status.phase_since + _SMOKE_DEADLINE:
+        return wait(status, now, "SmokeTestUnreachable", f"the candidate's pod does not answer: {probe.message}", after=1)
+    if probe.status == 0:
+        return roll_back(run, seen, "SmokeTestUnreachable", f"the candidate's pod does not answer: {probe.message}")
+    return roll_back(run, seen, "SmokeTestFailed", f"the candidate answered {probe.status} to {frozen.rollout.smoke_test.path}")
+
+
+def deploy(run: RunSeen, seen: Observation, replicas: int) -> DeployVersion:
+    """Return the effect that gives the candidate so many pods, from the template the run froze."""
+    assert run.status.template is not None
+    assert run.status.version is not None
+    generation = seen.template.generation if seen.template else 0
+    return DeployVersion(run.status.version, replicas, run.status.template, generation)
+
+
+def others(run: RunSeen, seen: Observation) -> list[Backend]:
+    """Return the versions that neither serve nor are this run's candidate."""
+    kept = {seen.champion, run.status.version}
+    versions = {d.version for d in seen.deployments.values() if d.version} | {pod.owner for pod in seen.pods if pod.component == "serve"}
+    return [seen.backend(version) for version in sorted(versions - kept)]
+
+
+def why_not_ready(seen: Observation, version: str) -> str:
+    """Return the deepest reason the version's pods give."""
+    backend = seen.backend(version)
+    for pod in backend.pods:
+        if pod.waits_for is not None:
+            return f"{pod.waits_for[0]}, {pod.waits_for[1]}"
+        if pod.ended is not None:
+            return f"the container ended with exit code {pod.ended.exit_code} ({pod.ended.reason})"
+    return "the pods have not passed their readiness probe" if backend.pods else "no pod exists yet"
+
+
+def _first_pods(run: RunSeen, seen: Observation) -> int:
+    frozen = frozen_of(run.status)
+    full = seen.policy.spec.serving.replicas
+    if seen.champion is None or not frozen.rollout.step_weights:
+        return full
+    return candidate_pods(frozen.rollout.step_weights[0], full)

@@ -1,0 +1,156 @@
+"""Gating: the offline comparison, before any traffic. `judge` is the table of product.md's gate, row by row."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from retrainer.api.v1alpha1.rollout import Gate, GateMetric
+from retrainer.api.v1alpha1.run_status import Result
+from retrainer.core import naming
+from retrainer.core.acceptance import problem
+from retrainer.core.observation import Observation, RunSeen
+from retrainer.core.phases import Outcome, Phase, Slot
+from retrainer.core.run.pending import frozen_of
+from retrainer.core.run.step import Step, end, move, wait
+
+
+class Ruling(StrEnum):
+    """What the gate says."""
+
+    PASS = "Pass"
+    REJECT = "Reject"
+    ASK = "Ask"
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A ruling with its reason and sentence."""
+
+    ruling: Ruling
+    reason: str
+    message: str
+
+
+def gating(run: RunSeen, seen: Observation) -> Step:
+    """Judge the result; a candidate that passes waits here, training slot in hand, until nothing else is being rolled out."""
+    status, now, frozen = run.status, seen.now, frozen_of(run.status)
+    assert status.result is not None, "a run in Gating has a result"
+    if frozen.champion != seen.champion:
+        return end(
+            status, now, Outcome.GATE_REJECTED, "ChampionChanged",
+            f"compared with {frozen.champion or 'nothing'}, but {seen.champion} serves by now: start another run",
+        )  # fmt: skip
+    judged = judge(frozen.gate, status.result, frozen.champion)
+    if judged.ruling is Ruling.REJECT:
+        return end(status, now, Outcome.GATE_REJECTED, judged.reason, judged.message)
+    if (holder := seen.holder(Slot.SERVING)) is not None:
+        reason = "WatchInProgress" if holder.status.phase is Phase.WATCHING else "RolloutInProgress"
+        return wait(status, now, reason, f"{judged.message}; waits until {holder.name} has left {holder.status.phase}")
+    if judged.ruling is Ruling.ASK:
+        told = f"{judged.message}; approve with: kubectl annotate mrr {run.name} {naming.APPROVE}={status.version}"
+        return move(status, now, Phase.AWAITING_APPROVAL, judged.reason, told)
+    return _deploy(run, seen, judged.reason, judged.message)
+
+
+def awaiting_approval(run: RunSeen, seen: Observation) -> Step:
+    """Wait for a person to approve this very version."""
+    if run.approve == run.status.version:
+        return _deploy(run, seen, "Approved", f"version {run.status.version} was approved by annotation")
+    return wait(run.status, seen.now, run.status.reason, run.status.message)
+
+
+def _deploy(run: RunSeen, seen: Observation, reason: str, message: str) -> Step:
+    status, now = run.status, seen.now
+    if seen.policy.spec.suspend:
+        return wait(status, now, "Suspended", "the policy is suspended: the candidate is deployed once spec.suspend is false")
+    if (found := problem(seen)) is not None:
+        return wait(status, now, found.reason, found.message)
+    assert seen.template is not None, "an accepted policy has a template"
+    return move(status, now, Phase.DEPLOYING, reason, message, template=dict(seen.template.pod))
+
+
+def judge(gate: Gate, result: Result, champion: str | None) -> Judged:
+    """Compare the candidate's figures with the floors and with the champion's on the same rows."""
+    missing = [metric.name for metric in gate.metrics if metric.name not in result.metrics.candidate]
+    if missing:
+        return Judged(Ruling.REJECT, "FigureMissing", f"the trainer reported no {', '.join(missing)}, which gate.metrics names")
+    below = [told for metric in gate.metrics if (told := _floor_missed(metric, result.metrics.candidate))]
+    if champion is None:
+        return _on_failure(gate, "BelowFloor", below) if below else _passed("NoChampion", gate, result)
+    if result.metrics.champion is None or champion == naming.ADOPTED:
+        return _not_comparable(gate, result, champion, below)
+    return _compared(gate, result, below)
+
+
+def _not_comparable(gate: Gate, result: Result, champion: str, below: list[str]) -> Judged:
+    why = result.champion_not_comparable or ("what serves was adopted and has no artifact" if champion == naming.ADOPTED else "")
+    if not why:
+        return Judged(
+            Ruling.REJECT, "ChampionNotMeasured",
+            f"the trainer reported no figures of the champion {champion} and no reason: it must measure both on the same rows",
+        )  # fmt: skip
+    if below:
+        return _on_failure(gate, "BelowFloor", below)
+    return Judged(Ruling.ASK, "ChampionNotComparable", f"the floors are met, but the champion cannot be compared: {why}")
+
+
+def _compared(gate: Gate, result: Result, below: list[str]) -> Judged:
+    champion = result.metrics.champion or {}
+    unmeasured = [metric.name for metric in gate.metrics if metric.max_regression is not None and metric.name not in champion]
+    if unmeasured:
+        return Judged(Ruling.REJECT, "ChampionNotMeasured", f"the champion's {', '.join(unmeasured)} was not reported")
+    worse = [told for metric in gate.metrics if (told := _regression(metric, result))]
+    if worse:
+        return _on_failure(gate, "Regression", worse)
+    if not below:
+        return _passed("Better", gate, result)
+    first = gate.metrics[0]
+    both_below = all(_floor_missed(metric, champion) for metric in gate.metrics if _floor_missed(metric, result.metrics.candidate))
+    if both_below and _improvement(first, result) >= gate.min_improvement:
+        return Judged(
+            Ruling.ASK, "BothBelowFloor",
+            f"{'; '.join(below)}; the champion misses it too and is worse by {_improvement(first, result):.3f}",
+        )  # fmt: skip
+    return _on_failure(gate, "BelowFloor", below)
+
+
+def _floor_missed(metric: GateMetric, figures: dict[str, float]) -> str:
+    value = figures.get(metric.name)
+    if value is None:
+        return f"{metric.name} is unknown"
+    if metric.min is not None and value < metric.min:
+        return f"{metric.name} {value:.3f} is below {metric.min:g}"
+    if metric.max is not None and value > metric.max:
+        return f"{metric.name} {value:.3f} is above {metric.max:g}"
+    return ""
+
+
+def _regression(metric: GateMetric, result: Result) -> str:
+    if metric.max_regression is None or -_improvement(metric, result) <= metric.max_regression:
+        return ""
+    champion = (result.metrics.champion or {})[metric.name]
+    candidate = result.metrics.candidate[metric.name]
+    return f"{metric.name} {candidate:.3f} against the champion's {champion:.3f}: a regression of {metric.max_regression:g} is allowed"
+
+
+def _improvement(metric: GateMetric, result: Result) -> float:
+    """Return by how much the candidate is better; a metric with a ceiling is better when lower."""
+    champion = (result.metrics.champion or {}).get(metric.name)
+    candidate = result.metrics.candidate[metric.name]
+    if champion is None:
+        return 0.0
+    return champion - candidate if metric.max is not None else candidate - champion
+
+
+def _passed(reason: str, gate: Gate, result: Result) -> Judged:
+    champion = result.metrics.champion or {}
+    told = [
+        f"{metric.name} {result.metrics.candidate[metric.name]:.3f}"
+        + (f" (champion {champion[metric.name]:.3f})" if metric.name in champion else "")
+        for metric in gate.metrics
+    ]
+    return Judged(Ruling.PASS, reason, f"the gate is passed: {', '.join(told)}")
+
+
+def _on_failure(gate: Gate, reason: str, why: list[str]) -> Judged:
+    ruling = Ruling.ASK if gate.on_failure == "RequireApproval" else Ruling.REJECT
+    return Judged(ruling, reason, "; ".join(why))

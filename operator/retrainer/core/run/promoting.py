@@ -1,0 +1,101 @@
+"""Promoting and Watching: the Service is re-pointed at pods that already run; the old champion stays warm until the watch ends."""
+
+from datetime import datetime, timedelta
+
+from retrainer.api.v1alpha1 import seconds
+from retrainer.api.v1alpha1.run_status import Analysis
+from retrainer.core.actions import Effect, RecycleVersion, SendTraffic
+from retrainer.core.judging import due_at, judged
+from retrainer.core.observation import Observation, RunSeen
+from retrainer.core.phases import Outcome, Phase
+from retrainer.core.run.deploying import deploy, why_not_ready
+from retrainer.core.run.pending import frozen_of
+from retrainer.core.run.rollback import return_to_previous, roll_back
+from retrainer.core.run.step import Step, end, hold, move, wait
+from retrainer.core.traffic import serves_alone
+from retrainer.core.verdict import Judgement, Verdict
+
+
+def promoting(run: RunSeen, seen: Observation) -> Step:
+    """Give the candidate its full size, then all traffic in one write."""
+    status, now, version = run.status, seen.now, run.status.version or ""
+    if serves_alone(seen, version):
+        return _promoted(run, seen)
+    backend, full = seen.backend(version), seen.policy.spec.serving.replicas
+    if seen.champion is not None and not backend.ready:
+        return roll_back(run, seen, "CandidateNotReady", "the candidate lost its last ready pod before its promotion")
+    if backend.deployment is None or backend.deployment.replicas != full:
+        return wait(status, now, "ScalingUp", f"the candidate gets its full size of {full} pods", deploy(run, seen, full), after=5)
+    if len(backend.ready) < full:
+        told = f"{len(backend.ready)} of {full} candidate pods are ready: {why_not_ready(seen, version)}"
+        return wait(status, now, "ScalingUp", told, after=5)
+    old = seen.champion or ""
+    return wait(status, now, "Switching", f"all traffic goes to {version}", SendTraffic(version, old, shared=False), after=1)
+
+
+def _promoted(run: RunSeen, seen: Observation) -> Step:
+    status, now = run.status, seen.now
+    watch = seconds(frozen_of(status).rollout.watch.duration)
+    if seen.previous is None or watch == 0:
+        why = "it is the first version" if seen.previous is None else "the policy asks for no watch"
+        watched = move(status, now, Phase.WATCHING, "Promoted", f"{status.version} serves", promoted_at=now)
+        return end(watched.status, now, Outcome.SUCCEEDED, "Promoted", f"{status.version} serves; {why}, so nothing is watched")
+    told = f"{status.version} serves; {seen.previous} stays warm for {watch:.0f} s and returns by itself on regression"
+    return move(status, now, Phase.WATCHING, "Promoted", told, promoted_at=now, analysis=Analysis(since=now))
+
+
+def watching(run: RunSeen, seen: Observation) -> Step:
+    """Judge the new champion on the absolute metrics; no data never rolls back."""
+    status, now, rollout = run.status, seen.now, frozen_of(run.status).rollout
+    assert status.promoted_at is not None
+    if not serves_alone(seen, status.version or ""):
+        return end(status, now, Outcome.SUPERSEDED, "NoLongerChampion", f"{seen.champion} serves by now")
+    effects = _recycling(run, seen)
+    until = status.promoted_at + timedelta(seconds=seconds(rollout.watch.duration))
+    if now >= until:
+        return _watched(run, now)
+    absolute = [metric for metric in rollout.metrics if metric.min is not None or metric.max is not None]
+    analysis = status.analysis or Analysis(since=status.promoted_at)
+    left = (until - now).total_seconds()
+    due = due_at(analysis, rollout)
+    if not absolute or now < due:
+        return hold(status, *effects, after=min(left, max(0.0, (due - now).total_seconds())) if absolute else left)
+    judgement = judged(seen, absolute, rollout, analysis, status.version or "", None)
+    if judgement is None:
+        return hold(status, *effects, after=0)
+    return _judged(run, seen, analysis, judgement, effects)
+
+
+def _judged(run: RunSeen, seen: Observation, analysis: Analysis, judgement: Judgement, effects: tuple[Effect, ...]) -> Step:
+    status, now, rollout = run.status, seen.now, frozen_of(run.status).rollout
+    analysis = analysis.model_copy(
+        update={
+            "passed": analysis.passed + (judgement.verdict is Verdict.PASS),
+            "failed": analysis.failed + (judgement.verdict is Verdict.FAIL),
+            "last_at": now,
+            "verdict": judgement.verdict.value,
+            "message": judgement.message[:512],
+        }
+    )
+    if analysis.failed > rollout.failure_limit and seen.previous and seen.backend(seen.previous).ready:
+        return return_to_previous(run, seen, judgement.message)
+    return hold(status, *effects, after=seconds(rollout.interval), analysis=analysis)
+
+
+def _watched(run: RunSeen, now: datetime) -> Step:
+    analysis = run.status.analysis
+    if analysis is not None and analysis.passed:
+        told = f"{run.status.version} serves and was good in {analysis.passed} analyses of its watch"
+        return end(run.status, now, Outcome.SUCCEEDED, "Watched", told)
+    told = f"{run.status.version} serves; its watch had no conclusive analysis"
+    return end(run.status, now, Outcome.SUCCEEDED, "Unobserved", told)
+
+
+def _recycling(run: RunSeen, seen: Observation) -> tuple[Effect, ...]:
+    """kube-proxy never moves an established connection: the side that lost traffic is restarted pod by pod, once."""
+    if seen.previous is None:
+        return ()
+    deployment = seen.backend(seen.previous).deployment
+    if deployment is None or not deployment.replicas or deployment.recycled_by == run.name:
+        return ()
+    return (RecycleVersion(seen.previous, run.name),)

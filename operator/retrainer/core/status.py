@@ -1,0 +1,170 @@
+"""The policy's status: conditions and roles, derived in every round from what was seen and what the runs came to."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from retrainer.api.v1alpha1 import Condition, ModelRetrainPolicyStatus, ModelRetrainRunStatus
+from retrainer.api.v1alpha1.policy_status import LastOutcome, TrafficStatus, TriggerStatus, VersionStatus
+from retrainer.core import naming
+from retrainer.core.acceptance import problem
+from retrainer.core.observation import Observation
+from retrainer.core.phases import Phase, Slot, slot
+from retrainer.core.traffic import effective_weight, is_shared
+from retrainer.core.triggers.schedule import next_slot
+
+RunStatuses = Mapping[str, ModelRetrainRunStatus]
+
+
+def policy_status(seen: Observation, runs: RunStatuses, triggers: tuple[TriggerStatus, ...]) -> ModelRetrainPolicyStatus:
+    """Return the policy's next status; equal to the present one when nothing in it changed."""
+    before = seen.policy.status
+    training, serving = _holder(runs, Slot.TRAINING), _holder(runs, Slot.SERVING)
+    candidate = _candidate(seen, runs, serving)
+    champion = _role(seen, seen.champion, before.champion, runs)
+    newest = max(seen.runs, key=lambda run: run.identity.created, default=None)
+    numbers = [naming.run_number(seen.policy.identity.name, run.name) or 0 for run in seen.runs]
+    return before.model_copy(
+        update={
+            "observed_generation": seen.policy.generation,
+            "champion": champion,
+            "previous": _role(seen, seen.previous, before.previous, runs),
+            "candidate": candidate,
+            "traffic": _traffic(seen, runs, serving),
+            "training_run": training,
+            "serving_run": serving,
+            "last_run_number": max([before.last_run_number, *numbers]),
+            "last_trigger": newest.spec.trigger if newest else before.last_trigger,
+            "last_outcome": _last_outcome(runs) or before.last_outcome,
+            "score": _score(champion, runs) or before.score,
+            "next_schedule": next_slot(seen.policy.spec.triggers, seen.now),
+            "triggers": triggers,
+            "conditions": _conditions(seen, runs, training, serving),
+        }
+    )
+
+
+def condition(
+    before: tuple[Condition, ...], kind: str, holds: bool | None, reason: str, message: str, generation: int, now: datetime
+) -> Condition:
+    """Return a condition whose `lastTransitionTime` moves only when its status does."""
+    status = "Unknown" if holds is None else str(holds)
+    old = next((entry for entry in before if entry.type == kind), None)
+    since = old.last_transition_time if old is not None and old.status == status else now
+    return Condition.model_validate(
+        {"type": kind, "status": status, "reason": reason, "message": message[:512],
+         "observed_generation": generation, "last_transition_time": since}
+    )  # fmt: skip
+
+
+def _conditions(seen: Observation, runs: RunStatuses, training: str | None, serving: str | None) -> tuple[Condition, ...]:
+    before, generation, now = seen.policy.status.conditions, seen.policy.generation, seen.now
+
+    def told(kind: str, holds: bool | None, reason: str, message: str) -> Condition:
+        return condition(before, kind, holds, reason, message, generation, now)
+
+    busy = serving or training
+    return (
+        told("Ready", *_ready(seen)),
+        told("Serving", *_serving(seen)),
+        told(
+            "Reconciling",
+            bool(busy),
+            "RunUnderWay" if busy else "Idle",
+            f"{busy} is in {runs[busy].phase}" if busy else "no run is under way",
+        ),
+        told("DataQuality", *_data_quality(runs)),
+        told("AwaitingApproval", *_approval(runs)),
+        told("Stalled", False, "NothingInTheWay", "every effect could be carried out"),
+    )
+
+
+def _ready(seen: Observation) -> tuple[bool, str, str]:
+    """Ready means accepted, and nothing it serves unhealthy; not that nothing is training."""
+    if (found := problem(seen)) is not None:
+        return False, found.reason, found.message
+    if seen.champion is None:
+        return True, "NoVersionYet", "the policy is accepted; no version serves yet"
+    if not seen.backend(seen.champion).ready:
+        return False, "ChampionNotReady", f"no pod of {seen.champion} is ready"
+    if seen.template is not None and seen.template.replicas > 0:
+        name = seen.policy.spec.serving.deployment_ref.name
+        return True, "TemplateStillRunning", f"Deployment {name} is only a template by now: set its replicas to 0 in Git"
+    return True, "Accepted", f"{seen.champion} serves"
+
+
+def _serving(seen: Observation) -> tuple[bool, str, str]:
+    if seen.champion is None:
+        return False, "NoVersionYet", "no version serves yet"
+    ready = len(seen.backend(seen.champion).ready)
+    if ready == 0:
+        return False, "NoReadyPods", f"no pod of {seen.champion} is ready"
+    return True, "PodsReady", f"{seen.champion} serves"
+
+
+def _data_quality(runs: RunStatuses) -> tuple[bool | None, str, str]:
+    live = [status for status in runs.values() if status.phase is Phase.VALIDATING and status.recheck_at is not None]
+    if live:
+        return False, live[0].reason, live[0].message
+    if any(status.phase not in {Phase.PENDING, Phase.VALIDATING} and status.result is not None for status in runs.values()):
+        return True, "ChecksPassed", "the data of the latest training passed its checks"
+    return None, "NotLookedAt", "no run has looked at the data yet"
+
+
+def _approval(runs: RunStatuses) -> tuple[bool, str, str]:
+    waiting = next(((name, status) for name, status in runs.items() if status.phase is Phase.AWAITING_APPROVAL), None)
+    if waiting is None:
+        return False, "NothingToApprove", "no run waits for approval"
+    return True, waiting[1].reason, f"{waiting[0]}: {waiting[1].message}"
+
+
+def _holder(runs: RunStatuses, wanted: Slot) -> str | None:
+    return next((name for name, status in runs.items() if slot(status.phase) is wanted), None)
+
+
+def _candidate(seen: Observation, runs: RunStatuses, serving: str | None) -> VersionStatus | None:
+    status = runs[serving] if serving else None
+    if status is None or status.version is None or status.phase in {Phase.WATCHING, Phase.AWAITING_APPROVAL}:
+        return None
+    return _role(seen, status.version, seen.policy.status.candidate, runs)
+
+
+def _role(seen: Observation, version: str | None, before: VersionStatus | None, runs: RunStatuses) -> VersionStatus | None:
+    if version is None or (before is not None and before.version == version):
+        return before if version is not None else None
+    for name, status in runs.items():
+        if status.version == version:
+            digest = status.result.digest if status.result else ""
+            return VersionStatus(version=version, digest=digest, run=name, since=seen.now)
+    remembered = (seen.policy.status.champion, seen.policy.status.previous, seen.policy.status.candidate)
+    known = next((role for role in remembered if role is not None and role.version == version), None)
+    return known.model_copy(update={"since": seen.now}) if known else VersionStatus(version=version, since=seen.now)
+
+
+def _traffic(seen: Observation, runs: RunStatuses, serving: str | None) -> TrafficStatus | None:
+    if seen.champion is None:
+        return None
+    champion_ready = len(seen.backend(seen.champion).ready)
+    status = runs[serving] if serving else None
+    if status is None or status.version in {None, seen.champion}:
+        return TrafficStatus(champion_ready=champion_ready)
+    candidate_ready = len(seen.backend(status.version or "").ready)
+    shared = is_shared(seen) and status.phase in {Phase.CANARY, Phase.PROMOTING}
+    return TrafficStatus(
+        candidate_weight=(status.analysis.weight if status.analysis else 0) if shared else 0,
+        effective_weight=effective_weight(candidate_ready, champion_ready) if shared else 0,
+        champion_ready=champion_ready,
+        candidate_ready=candidate_ready,
+    )
+
+
+def _last_outcome(runs: RunStatuses) -> LastOutcome | None:
+    ended = [(status.completed_at, name, status) for name, status in runs.items() if status.completed_at and status.outcome]
+    if not ended:
+        return None
+    at, name, status = max(ended, key=lambda entry: (entry[0], entry[1]))
+    return LastOutcome(run=name, outcome=str(status.outcome), reason=status.reason, at=at)
+
+
+def _score(champion: VersionStatus | None, runs: RunStatuses) -> str | None:
+    made_by = next((status for status in runs.values() if champion and status.version == champion.version), None)
+    return made_by.score if made_by else None

@@ -1,0 +1,179 @@
+"""Objects of the API → what the core sees of them. Everything else in them is forgotten here, which is what keeps the caches small."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from retrainer.api.v1alpha1 import ModelRetrainPolicySpec, ModelRetrainPolicyStatus, ModelRetrainRunSpec, ModelRetrainRunStatus
+from retrainer.core import naming
+from retrainer.core.observation import (
+    Component,
+    DeploymentSeen,
+    Ended,
+    Identity,
+    JobSeen,
+    PodSeen,
+    PolicySeen,
+    RunSeen,
+    ServiceSeen,
+    TemplateSeen,
+)
+
+Body = Mapping[str, Any]
+
+_STARTING: Final = frozenset({"ContainerCreating", "PodInitializing"})
+_PULLING: Final = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
+
+
+def identity(body: Body) -> Identity:
+    """Return what tells the object from its namesakes."""
+    meta = body["metadata"]
+    created = datetime.fromisoformat(meta["creationTimestamp"])
+    return Identity(meta["namespace"], meta["name"], meta["uid"], created, meta.get("resourceVersion", ""))
+
+
+def policy_seen(body: Body) -> PolicySeen:
+    """Return a policy; a pydantic ValidationError for one that the CRD of another release let in."""
+    return PolicySeen(
+        identity=identity(body),
+        generation=body["metadata"]["generation"],
+        spec=ModelRetrainPolicySpec.model_validate(body["spec"]),
+        status=ModelRetrainPolicyStatus.model_validate(body.get("status") or {}),
+    )
+
+
+def run_seen(body: Body) -> RunSeen:
+    """Return a run; a pydantic ValidationError as above."""
+    annotations = body["metadata"].get("annotations") or {}
+    return RunSeen(
+        identity=identity(body),
+        spec=ModelRetrainRunSpec.model_validate(body["spec"]),
+        status=ModelRetrainRunStatus.model_validate(body.get("status") or {}),
+        by_operator=_labels(body).get(naming.MANAGED_BY) == "retrainer",
+        approve=annotations.get(naming.APPROVE, ""),
+        abort=annotations.get(naming.ABORT, ""),
+        deleting="deletionTimestamp" in body["metadata"],
+    )
+
+
+def job_seen(body: Body) -> JobSeen:
+    """Return a Job of ours."""
+    labels, spec, status = _labels(body), body["spec"], body.get("status") or {}
+    conditions = {entry["type"]: entry for entry in status.get("conditions") or [] if entry["status"] == "True"}
+    failed = conditions.get("Failed")
+    return JobSeen(
+        identity=identity(body),
+        run=labels[naming.RUN],
+        component=Component(labels[naming.COMPONENT]),
+        suspended=bool(spec.get("suspend")),
+        complete="Complete" in conditions,
+        failed=(failed.get("reason", "Failed"), failed.get("message", "")) if failed else None,
+        ttl=spec.get("ttlSecondsAfterFinished"),
+        deleting="deletionTimestamp" in body["metadata"],
+    )
+
+
+def pod_seen(body: Body) -> PodSeen:
+    """Return a pod of a Job of ours or of a version."""
+    labels, status = _labels(body), body.get("status") or {}
+    component = Component(labels[naming.COMPONENT])
+    owner = labels[naming.VERSION] if component is Component.SERVE else labels.get("batch.kubernetes.io/job-name", "")
+    conditions = {entry["type"]: entry for entry in status.get("conditions") or []}
+    return PodSeen(
+        identity=identity(body),
+        component=component,
+        owner=owner,
+        ip=status.get("podIP", ""),
+        phase=status.get("phase", "Pending"),
+        ready=conditions.get("Ready", {}).get("status") == "True",
+        deleting="deletionTimestamp" in body["metadata"],
+        reason=status.get("reason", ""),
+        waits_for=_waits_for(body, status, conditions),
+        ended=_ended(status),
+    )
+
+
+def deployment_seen(body: Body) -> DeploymentSeen:
+    """Return any Deployment, without its template."""
+    labels = _labels(body)
+    annotations = body["metadata"].get("annotations") or {}
+    ours = labels.get(naming.MANAGED_BY) == "retrainer"
+    pod_annotations = body["spec"]["template"].get("metadata", {}).get("annotations") or {}
+    return DeploymentSeen(
+        identity=identity(body),
+        generation=body["metadata"].get("generation", 0),
+        replicas=body["spec"].get("replicas", 1),
+        policy=labels.get(naming.POLICY, "") if ours else "",
+        version=labels.get(naming.VERSION, "") if ours else "",
+        component=labels.get(naming.COMPONENT, "") if ours else "",
+        template_generation=int(annotations.get(naming.TEMPLATE_GENERATION, "0")),
+        recycled_by=pod_annotations.get(naming.RECYCLED, ""),
+        digest=annotations.get(naming.MANIFEST_DIGEST, ""),
+    )
+
+
+def service_seen(body: Body) -> ServiceSeen:
+    """Return any Service."""
+    annotations, spec = body["metadata"].get("annotations") or {}, body["spec"]
+    return ServiceSeen(
+        identity=identity(body),
+        selector=dict(spec.get("selector") or {}),
+        claimed_by=_labels(body).get(naming.POLICY_UID, ""),
+        policy=_labels(body).get(naming.POLICY, ""),
+        made_by_us=annotations.get(naming.MADE) == "true",
+        champion=annotations.get(naming.CHAMPION, ""),
+        previous=annotations.get(naming.PREVIOUS, ""),
+        ports=tuple(_port(port) for port in spec.get("ports") or []),
+    )
+
+
+def template_seen(body: Body) -> TemplateSeen:
+    """Return the pod template of a Deployment."""
+    spec = body["spec"]
+    return TemplateSeen(
+        generation=body["metadata"].get("generation", 0),
+        replicas=spec.get("replicas", 1),
+        pod=spec["template"],
+        progress_deadline_s=spec.get("progressDeadlineSeconds", 600),
+    )
+
+
+def _labels(body: Body) -> Mapping[str, str]:
+    return body["metadata"].get("labels") or {}
+
+
+def _port(port: Body) -> dict[str, Any]:
+    """Keep what a manifest says of a port; a nodePort is the API server's own."""
+    return {name: port[name] for name in ("name", "port", "targetPort", "protocol") if name in port}
+
+
+def _waits_for(body: Body, status: Body, conditions: Mapping[str, Body]) -> tuple[str, str] | None:
+    scheduled = conditions.get("PodScheduled", {})
+    if scheduled.get("status") == "False":
+        return scheduled.get("reason", "Unschedulable"), scheduled.get("message", "the pod cannot be scheduled")
+    for container in (*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])):
+        waiting = (container.get("state") or {}).get("waiting")
+        if waiting and waiting.get("reason") not in _STARTING:
+            return _deepest(body, container, waiting)
+    return None
+
+
+def _deepest(body: Body, container: Body, waiting: Body) -> tuple[str, str]:
+    """Return one reason for one cause, though the kubelet alternates between several, and a sentence that says what to change."""
+    reason, message = waiting.get("reason", "Waiting"), waiting.get("message", "")
+    if reason in _PULLING:
+        return "ImagePullBackOff", f"image {container.get('image', '')} cannot be pulled: correct its name or its pull secret"
+    if reason == "CreateContainerConfigError":
+        return reason, f"{message}: create it in namespace {body['metadata']['namespace']}, or correct the reference to it"
+    if reason == "CrashLoopBackOff":
+        last = (container.get("lastState") or {}).get("terminated") or {}
+        return reason, f"container {container.get('name')} ended with exit code {last.get('exitCode', '?')}: see its log"
+    return reason, message
+
+
+def _ended(status: Body) -> Ended | None:
+    for container in status.get("containerStatuses") or []:
+        ended = (container.get("state") or {}).get("terminated")
+        if ended:
+            return Ended(ended.get("exitCode", 0), ended.get("reason", ""), ended.get("message", ""))
+    return None

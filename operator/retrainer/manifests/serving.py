@@ -1,0 +1,114 @@
+"""(policy, version, replicas) → the Deployment in which a version serves, and the Service that sends it traffic."""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from retrainer.core import naming
+from retrainer.core.actions import DeployVersion, SendTraffic
+from retrainer.core.kinds import Kind, Manifest
+from retrainer.core.observation import Component, PolicySeen, ServiceSeen
+from retrainer.manifests.metadata import metadata
+
+
+def deployment(policy: PolicySeen, wanted: DeployVersion) -> Manifest:
+    """Return `<deployment>-<version>`: the template as its owner wrote it, plus our labels and the version in one variable.
+
+    It has no ownerReference: deleting a policy is no outage. No role (champion, candidate) is in the pods: a change would restart them.
+    """
+    serving = policy.spec.serving
+    ours = {naming.SERVES: serving.service.name, naming.VERSION: wanted.version}
+    meta = metadata(
+        policy.identity.namespace,
+        naming.version_deployment(serving.deployment_ref.name, wanted.version),
+        policy.identity.name,
+        serves=serving.service.name,
+        version=wanted.version,
+        component=Component.SERVE,
+    )
+    template = _template(wanted.template, meta["labels"], serving.model_env.container, serving.model_env.name, wanted.version)
+    return {
+        "apiVersion": Kind.DEPLOYMENT.api_version,
+        "kind": Kind.DEPLOYMENT.kind,
+        "metadata": meta | {"annotations": {naming.TEMPLATE_GENERATION: str(wanted.template_generation)}},
+        "spec": {
+            "replicas": wanted.replicas,
+            "revisionHistoryLimit": 1,
+            "selector": {"matchLabels": ours},
+            # Capacity never dips, neither when a template rolls nor when pods are recycled.
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+            "template": template,
+        },
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Whose Service it is, and the ports of one that we make."""
+
+    namespace: str
+    name: str
+    policy: str
+    policy_uid: str
+    ports: tuple[Mapping[str, Any], ...]
+
+
+def claim_of(policy: PolicySeen) -> Claim:
+    """Return what a policy claims."""
+    wanted = policy.spec.serving.service
+    port = {"name": "http", "port": wanted.port, "targetPort": wanted.target_port, "protocol": "TCP"}
+    return Claim(policy.identity.namespace, wanted.name, policy.identity.name, policy.identity.uid, (port,))
+
+
+def claimed_service(claim: Claim, service: ServiceSeen | None) -> Manifest:
+    """Return the Service as claimed: made without a selector where there is none, only marked where Git holds it.
+
+    One that a deleted policy left behind keeps who serves and the selector that makes it so.
+    """
+    if service is None or not service.champion:
+        return _service(claim, service, {}, None)
+    return _service(claim, service, _roles(service.champion, service.previous), dict(service.selector))
+
+
+def routed_service(claim: Claim, service: ServiceSeen | None, route: SendTraffic) -> Manifest:
+    """Return the Service with who serves and the selector that makes it so, as of the version it was read at: a stale write fails."""
+    selector = {naming.SERVES: claim.name}
+    if not route.shared:
+        selector[naming.VERSION] = route.champion
+    return _service(claim, service, _roles(route.champion, route.previous), selector)
+
+
+def _roles(champion: str, previous: str) -> dict[str, str]:
+    return {naming.CHAMPION: champion} | ({naming.PREVIOUS: previous} if previous else {})
+
+
+def _service(claim: Claim, service: ServiceSeen | None, annotations: dict[str, str], selector: dict[str, str] | None) -> Manifest:
+    meta = metadata(claim.namespace, claim.name, claim.policy, policy_uid=claim.policy_uid)
+    spec: Manifest = {}
+    if service is None or service.made_by_us:
+        annotations = annotations | {naming.MADE: "true"}
+        spec["ports"] = [dict(port) for port in claim.ports]
+    if selector is not None:
+        spec["selector"] = selector
+    if service is not None:
+        meta["resourceVersion"] = service.identity.resource_version
+    return {
+        "apiVersion": Kind.SERVICE.api_version,
+        "kind": Kind.SERVICE.kind,
+        "metadata": meta | ({"annotations": annotations} if annotations else {}),
+        "spec": spec,
+    }
+
+
+def _template(pod: Mapping[str, Any], labels: dict[str, str], container: str, variable: str, version: str) -> Manifest:
+    template = copy.deepcopy(dict(pod))
+    meta = template.get("metadata") or {}
+    template["metadata"] = {"labels": (meta.get("labels") or {}) | labels}
+    if meta.get("annotations"):
+        template["metadata"]["annotations"] = dict(meta["annotations"])
+    for each in template["spec"]["containers"]:
+        if each["name"] == container:
+            others = [entry for entry in each.get("env") or [] if entry["name"] != variable]
+            each["env"] = [*others, {"name": variable, "value": version}]
+    return template

@@ -1,0 +1,149 @@
+"""The first step: gather one observation from the caches, and ask the world only what no cache can answer.
+
+That is a pod template when its Deployment's generation is new, a volume claim while its policy is not accepted yet, Prometheus when an
+analysis is due, and a candidate's pod in its smoke test.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from retrainer.api.v1alpha1 import seconds
+from retrainer.core import naming
+from retrainer.core.actions import EnsureMonitor
+from retrainer.core.judging import questions_due
+from retrainer.core.kinds import Kind, Ref
+from retrainer.core.measurement import Answer, Question
+from retrainer.core.observation import (
+    Observation,
+    PolicySeen,
+    ProbeSeen,
+    RunSeen,
+    ServiceSeen,
+    Surroundings,
+    TemplateSeen,
+)
+from retrainer.core.phases import Phase
+from retrainer.manifests import seen as parse
+from retrainer.manifests.monitor import monitor_digest
+from retrainer.ports import Key, Sources
+
+
+class Observer:
+    """Gathers observations; it keeps nothing but the templates it has read."""
+
+    def __init__(self, sources: Sources) -> None:
+        self._from = sources
+        self._templates: dict[str, TemplateSeen] = {}
+
+    async def observe(self, key: Key) -> Observation | None:
+        """Return what is to be seen of a policy, or None when it does not exist."""
+        world = self._from.world
+        policy = world.policy(key)
+        if policy is None:
+            return None
+        namespace, serving = key[0], policy.spec.serving
+        services = world.services(namespace)
+        template, volume = await asyncio.gather(self._template(policy), self._volume_access(policy))
+        runs = tuple(world.runs(key))
+        observation = Observation(
+            now=self._from.clock.now(),
+            policy=policy,
+            runs=runs,
+            jobs={job.identity.name: job for job in world.jobs(key)},
+            pods=tuple(world.pods(key)),
+            deployments={one.identity.name: one for one in world.versions(key)},
+            service=next((one for one in services if one.identity.name == serving.service.name), None),
+            template=template,
+            surroundings=self._surroundings(policy, services, template, volume),
+            alerts=self._from.alerts.of(namespace),
+        )
+        answers, probe = await asyncio.gather(self._answers(observation), self._probe(observation))
+        return replace(observation, answers=answers, probe=probe)
+
+    async def _template(self, policy: PolicySeen) -> TemplateSeen | None:
+        namespace, name = policy.identity.namespace, policy.spec.serving.deployment_ref.name
+        known = self._from.world.deployment(namespace, name)
+        if known is None:
+            return None
+        read = self._templates.get(known.identity.uid)
+        if read is None or read.generation != known.generation:
+            body = await self._from.cluster.get(Ref(Kind.DEPLOYMENT, namespace, name))
+            if body is None:
+                return None
+            read = self._templates[known.identity.uid] = parse.template_seen(body)
+        return read
+
+    async def _volume_access(self, policy: PolicySeen) -> tuple[str, ...] | None:
+        ready = next((entry for entry in policy.status.conditions if entry.type == "Ready"), None)
+        if ready is not None and ready.status == "True" and ready.observed_generation == policy.generation:
+            return None
+        claim = policy.spec.artifacts.persistent_volume_claim
+        body = await self._from.cluster.get(Ref(Kind.VOLUME_CLAIM, policy.identity.namespace, claim))
+        return tuple(body["spec"].get("accessModes") or ()) if body is not None else ()
+
+    def _surroundings(
+        self, policy: PolicySeen, services: Sequence[ServiceSeen], template: TemplateSeen | None, volume: tuple[str, ...] | None
+    ) -> Surroundings:
+        spec, me = policy.spec, policy.identity
+        others = [other for other in self._from.world.policies(me.namespace) if other.identity.uid != me.uid]
+        older = [other for other in others if (other.identity.created, other.identity.name) < (me.created, me.name)]
+        secret = spec.monitor.database_secret
+        sharing = (me, *(other.identity for other in others if other.spec.monitor.database_secret == secret))
+        return Surroundings(
+            older_same_type=_first(older, lambda other: other.spec.model_type == spec.model_type),
+            older_same_target=_first(older, lambda other: _shares_target(other, policy)),
+            foreign_services=_foreign(services, spec.serving.service.name, template),
+            metrics_source_known=self._from.metrics.knows(spec.metrics_source),
+            volume_access=volume,
+            sharing_monitor=sharing,
+            monitor_is_current=self._monitor_is_current(me.namespace, EnsureMonitor(sharing, secret.name, secret.key)),
+        )
+
+    def _monitor_is_current(self, namespace: str, wanted: EnsureMonitor) -> bool:
+        deployment = self._from.world.deployment(namespace, naming.monitor_name(wanted.secret, wanted.key))
+        defaults = self._from.defaults
+        digest = monitor_digest(namespace, wanted, defaults.trainer_image, defaults.monitor_interval_s)
+        return deployment is not None and deployment.digest == digest
+
+    async def _answers(self, seen: Observation) -> dict[Question, Answer]:
+        asked = sorted(questions_due(seen.policy, seen.runs, seen.now), key=lambda question: question.promql)
+        answers = await asyncio.gather(*(self._from.metrics.ask(question) for question in asked))
+        return dict(zip(asked, answers, strict=True))
+
+    async def _probe(self, seen: Observation) -> ProbeSeen | None:
+        run = next((run for run in seen.runs if run.status.phase is Phase.SMOKE_TESTING), None)
+        if run is None or run.status.frozen is None or run.status.frozen.rollout.smoke_test is None:
+            return None
+        ready = seen.backend(run.status.version or "").ready
+        if not ready:
+            return None
+        return await self._ask_pod(run, ready[0].ip)
+
+    async def _ask_pod(self, run: RunSeen, ip: str) -> ProbeSeen:
+        frozen = run.status.frozen
+        assert frozen is not None
+        assert frozen.rollout.smoke_test is not None
+        test, port = frozen.rollout.smoke_test, frozen.serving.service.target_port
+        host = f"[{ip}]" if ":" in ip else ip
+        answer = await self._from.prober.probe(f"http://{host}:{port}{test.path}", test.body, seconds(test.timeout))
+        return ProbeSeen(answer.status, answer.message)
+
+
+def _first(policies: Sequence[PolicySeen], fits: Callable[[PolicySeen], bool]) -> str:
+    return next((policy.identity.name for policy in policies if fits(policy)), "")
+
+
+def _shares_target(one: PolicySeen, other: PolicySeen) -> bool:
+    mine, theirs = one.spec.serving, other.spec.serving
+    return mine.service.name == theirs.service.name or mine.deployment_ref.name == theirs.deployment_ref.name
+
+
+def _foreign(services: Sequence[ServiceSeen], ours: str, template: TemplateSeen | None) -> tuple[str, ...]:
+    """Return the Services that would select a candidate's pods by the template's own labels."""
+    if template is None:
+        return ()
+    labels = set(template.labels.items())
+    return tuple(
+        one.identity.name for one in services if one.identity.name != ours and one.selector and set(one.selector.items()) <= labels
+    )

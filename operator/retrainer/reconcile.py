@@ -1,0 +1,113 @@
+"""One round for one policy: observe → decide → apply → record → announce. Read this first."""
+
+import logging
+
+from retrainer.api.v1alpha1 import ModelRetrainPolicyStatus
+from retrainer.api.v1alpha1.common import Model
+from retrainer.apply import Hands
+from retrainer.core.actions import Announcement, Decision, RemoveVersion, SendTraffic
+from retrainer.core.decide import decide
+from retrainer.core.housekeeping import Orphans, sweep
+from retrainer.core.kinds import Kind, Ref
+from retrainer.core.observation import Observation, ServiceSeen
+from retrainer.core.phases import Phase
+from retrainer.core.status import condition
+from retrainer.errors import Conflict, FieldConflict, NotFound, Refused, RetrainerError
+from retrainer.manifests.records import event
+from retrainer.manifests.serving import Claim
+from retrainer.observe import Observer
+from retrainer.ports import Key, Sources
+from retrainer.telemetry import Telemetry, log_about
+
+_logger = logging.getLogger(__name__)
+_STALLED_RETRY_S = 30.0
+
+
+class Reconciler:
+    """The handler of the work queue."""
+
+    def __init__(self, sources: Sources, telemetry: Telemetry) -> None:
+        self._from = sources
+        self._observer = Observer(sources)
+        self._hands = Hands(sources.cluster, sources.world, sources.defaults)
+        self._telemetry = telemetry
+
+    async def __call__(self, key: Key) -> float | None:
+        """Do one round and return after how many seconds the policy wants another, or None; raises what should be tried again soon."""
+        seen = await self._observer.observe(key)
+        if seen is None:
+            await self._sweep(key)
+            return None
+        decision = decide(seen)
+        try:
+            await self._hands.apply(decision.effects, seen)
+        except (FieldConflict, Refused) as refusal:
+            if isinstance(refusal, Conflict) and not isinstance(refusal, FieldConflict):
+                raise  # the object changed since it was read: look again
+            await self._record_stall(seen, refusal)
+            return _STALLED_RETRY_S
+        await self._record(seen, decision)
+        await self._announce(decision.announcements)
+        self._show(seen, decision)
+        return decision.requeue_after
+
+    async def _record(self, seen: Observation, decision: Decision) -> None:
+        """Write each status that changed, once; runs first, since the policy's is derived from them."""
+        for run in seen.runs:
+            if decision.runs[run.name] != run.status:
+                await self._write(Kind.RUN, run.identity.key, decision.runs[run.name])
+        if decision.policy != seen.policy.status:
+            await self._write(Kind.POLICY, seen.policy.identity.key, decision.policy)
+
+    async def _write(self, kind: Kind, key: Key, status: Model) -> None:
+        try:
+            self._from.world.remember(await self._from.cluster.write_status(Ref(kind, *key), status.wire()))
+        except NotFound:
+            return  # deleted meanwhile: there is nobody to tell
+
+    async def _record_stall(self, seen: Observation, refusal: RetrainerError) -> None:
+        """An effect will not succeed however often it is tried: say so, and leave everything as it is."""
+        status = seen.policy.status
+        reason = "FieldConflict" if isinstance(refusal, FieldConflict) else "Refused"
+        stalled = condition(status.conditions, "Stalled", True, reason, str(refusal), seen.policy.generation, seen.now)
+        kept = tuple(entry for entry in status.conditions if entry.type != "Stalled")
+        told: ModelRetrainPolicyStatus = status.model_copy(update={"conditions": (*kept, stalled)})
+        log_about(_logger, *seen.policy.identity.key).warning("stalled: %s", refusal)
+        if told != status:
+            await self._write(Kind.POLICY, seen.policy.identity.key, told)
+
+    async def _announce(self, announcements: tuple[Announcement, ...]) -> None:
+        """Tell people, at most once: the record is the run's timeline, so a lost Event costs nothing but itself."""
+        for announcement in announcements:
+            try:
+                await self._from.cluster.create(event(announcement, self._from.clock.now(), self._from.defaults.instance))
+            except RetrainerError as error:
+                _logger.warning("an Event was lost: %s", error)
+
+    def _show(self, seen: Observation, decision: Decision) -> None:
+        namespace, name = seen.policy.identity.key
+        ready = any(entry.type == "Ready" and entry.status == "True" for entry in decision.policy.conditions)
+        weight = decision.policy.traffic.candidate_weight if decision.policy.traffic else 0
+        self._telemetry.show_policy(namespace, name, ready=ready, candidate_weight=weight)
+        for run in seen.runs:
+            after = decision.runs[run.name]
+            if after.phase is not run.status.phase:
+                log_about(_logger, namespace, name, run=run.name, phase=after.phase).info("%s: %s", after.reason, after.message)
+            if run.live and after.phase is Phase.FINISHED:
+                self._telemetry.count_run(namespace, name, str(after.outcome))
+
+    async def _sweep(self, key: Key) -> None:
+        """A policy that is gone leaves its champion serving; only a candidate is taken back, its traffic first."""
+        namespace, name = key
+        world = self._from.world
+        service = next((one for one in world.services(namespace) if one.policy == name), None)
+        for effect in sweep(Orphans(service, tuple(world.versions(key)))):
+            if isinstance(effect, SendTraffic) and service is not None:
+                await self._hands.return_traffic(_claim_left_behind(service), service, effect)
+            elif isinstance(effect, RemoveVersion):
+                await self._hands.remove(effect.deployment)
+        self._telemetry.forget_policy(namespace, name)
+
+
+def _claim_left_behind(service: ServiceSeen) -> Claim:
+    return Claim(service.identity.namespace, service.identity.name, service.policy, service.claimed_by, service.ports)
