@@ -1,6 +1,7 @@
 """Images without a container engine: buildah builds, a Debian base made here stands in for a registry's."""
 
 import configparser
+import hashlib
 import json
 import os
 import re
@@ -142,22 +143,37 @@ def load(ctr: Callable[..., str], tag: str) -> None:
             _export(tag, set(ctr("content", "ls", "-q").split()), archive)
             ctr("images", "import", archive)
             archive.unlink()
+            if replaced := loaded.get(tag):  # containerd keeps what a tag pointed to under its id
+                ctr("images", "rm", replaced)
         known.write_text(json.dumps({**loaded, tag: identity}, indent=1))
 
 
 def _export(tag: str, held: set[str], write_to: Path) -> None:
-    """Write a tar archive (OCI layout) of an image to `write_to`, without the blobs whose digests are `held` already.
+    """Write an OCI archive of an image, without the blobs whose digests are `held` already.
 
-    Layers stay uncompressed: packing two gigabytes costs more than copying them.
+    The `dir` transport is the one that leaves layers uncompressed: packing two gigabytes costs more than copying them.
     """
-    layout = cache_root() / "images" / "export"
-    shutil.rmtree(layout, ignore_errors=True)
-    buildah("push", "--quiet", "--disable-compression", tag, f"oci:{layout}:{tag}")
+    folder = cache_root() / "images" / "export"
+    shutil.rmtree(folder, ignore_errors=True)
+    buildah("push", "--quiet", "--disable-compression", tag, f"dir:{folder}")
+    manifest = (folder / "manifest.json").read_bytes()
+    digest = hashlib.sha256(manifest).hexdigest()
+    (folder / digest).write_bytes(manifest)
+    descriptor = {
+        "mediaType": json.loads(manifest)["mediaType"],
+        "digest": f"sha256:{digest}",
+        "size": len(manifest),
+        "annotations": {"io.containerd.image.name": tag, "org.opencontainers.image.ref.name": tag},
+    }
+    (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [descriptor]}))
+    (folder / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
     with tarfile.open(write_to, "w") as archive:
-        for path in sorted(path for path in layout.rglob("*") if path.is_file()):
-            if f"sha256:{path.name}" not in held:
-                archive.add(path, path.relative_to(layout))
-    shutil.rmtree(layout)
+        archive.add(folder / "oci-layout", "oci-layout")
+        archive.add(folder / "index.json", "index.json")
+        for blob in folder.iterdir():
+            if len(blob.name) == len(digest) and f"sha256:{blob.name}" not in held:
+                archive.add(blob, f"blobs/sha256/{blob.name}")
+    shutil.rmtree(folder)
 
 
 def unmount_all() -> None:

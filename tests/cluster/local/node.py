@@ -168,6 +168,8 @@ bin_dir = "/usr/lib/cni"
 conf_dir = "{layout.home / "cni"}"
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
 runtime_type = "io.containerd.runc.v2"
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+Root = "{layout.home / "runc"}"
 """
 
 
