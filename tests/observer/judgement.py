@@ -29,10 +29,11 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether an analysis passes, and the figures that say so."""
+    """Whether an analysis passes or fails (or neither, where the evidence is too thin), and the figures that say so."""
 
     passes: bool
     sentence: str
+    fails: bool = False
 
 
 def grown(series: Sequence[Samples], since: float, until: float) -> float:
@@ -50,16 +51,14 @@ def grown(series: Sequence[Samples], since: float, until: float) -> float:
 
 
 def judge(policy: Policy, candidate: Figures, champion: Figures) -> Verdict:
-    """Return whether every metric of `rollout.metrics` passes on enough samples."""
-    sentences = []
-    passes = True
+    """Return whether every metric of `rollout.metrics` passes on enough samples, or any fails."""
+    verdicts = []
     for metric in policy.metrics:
         if metric.preset not in _RATIOS:
             return Verdict(False, f"{metric.preset} is not a ratio that this observer counts")
-        one = _judge_metric(metric, policy, _RATIOS[metric.preset](candidate), _RATIOS[metric.preset](champion))
-        passes = passes and one.passes
-        sentences.append(f"{metric.preset}: {one.sentence}")
-    return Verdict(passes, "; ".join(sentences))
+        verdicts.append(_judge_metric(metric, policy, _RATIOS[metric.preset](candidate), _RATIOS[metric.preset](champion)))
+    sentence = "; ".join(f"{metric.preset}: {one.sentence}" for metric, one in zip(policy.metrics, verdicts, strict=True))
+    return Verdict(all(one.passes for one in verdicts), sentence, any(one.fails for one in verdicts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,26 +101,27 @@ def _judge_metric(metric: Metric, policy: Policy, candidate: _Ratio, champion: _
     if candidate.total < policy.min_samples:
         return Verdict(False, f"{sentence}, {policy.min_samples} samples are needed")
     if metric.min is not None and candidate.value < metric.min:
-        return Verdict(False, f"{sentence}, below {metric.min}")
+        return Verdict(False, f"{sentence}, below {metric.min}", fails=True)
     if metric.max is not None and candidate.value > metric.max:
-        return Verdict(False, f"{sentence}, above {metric.max}")
+        return Verdict(False, f"{sentence}, above {metric.max}", fails=True)
     if metric.max_regression is None:
         return Verdict(True, sentence)
     if not champion.total:
         return Verdict(False, f"{sentence}, nothing of the champion to compare with")
-    worse = largest_regression(candidate, champion, ALPHA / policy.iterations)
-    sentence = f"{sentence}, champion {champion.value:.4f} of {champion.total:.0f}, at most {worse:+.4f} worse"
-    return Verdict(worse <= metric.max_regression, sentence)
+    least, most = regression_bounds(candidate, champion, ALPHA / policy.iterations)
+    sentence = f"{sentence}, champion {champion.value:.4f} of {champion.total:.0f}, worse by {least:+.4f} to {most:+.4f}"
+    return Verdict(most <= metric.max_regression, sentence, fails=least > metric.max_regression)
 
 
-def largest_regression(candidate: _Ratio, champion: _Ratio, alpha: float) -> float:
-    """Return the upper confidence bound, at `alpha` one-sided, of how much worse the candidate's ratio is than the champion's."""
+def regression_bounds(candidate: _Ratio, champion: _Ratio, alpha: float) -> tuple[float, float]:
+    """Return the confidence bounds, each at `alpha` one-sided, of how much worse the candidate's ratio is than the champion's."""
     better, worse = (candidate, champion) if candidate.higher_is_better else (champion, candidate)
     quantile = NormalDist().inv_cdf(1 - alpha)
-    lower, _ = _wilson(better, quantile)
-    _, upper = _wilson(worse, quantile)
+    (better_low, better_high), (worse_low, worse_high) = _wilson(better, quantile), _wilson(worse, quantile)
     difference = worse.value - better.value
-    return difference + math.hypot(better.value - lower, upper - worse.value)
+    least = difference - math.hypot(better_high - better.value, worse.value - worse_low)
+    most = difference + math.hypot(better.value - better_low, worse_high - worse.value)
+    return least, most
 
 
 def _wilson(ratio: _Ratio, quantile: float) -> tuple[float, float]:

@@ -3,17 +3,18 @@
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from tests.observer.checks.endpoints import AlwaysAnEndpoint, WeightNeedsAnEndpoint
-from tests.observer.checks.rollout import CandidateRises, Rise, shares
+from tests.observer.checks.rollout import CandidateRises, Fall, Rise, shares
 from tests.observer.checks.training import OneTraining, TrainingsOnRecord
 from tests.observer.client_log import ClientRecord
 from tests.observer.following import FollowedFile
 from tests.observer.judgement import Verdict
-from tests.observer.prometheus import Prometheus, PrometheusError, judged
+from tests.observer.prometheus import Prometheus, PrometheusError, first_failure, judged
 from tests.observer.report import Report
 from tests.observer.store import Store
 from tests.observer.watching import RESOURCES, ApiServer, Event, follow
@@ -112,8 +113,8 @@ class Observer:
         for check in self._checks:
             for violation in check.look(world):
                 self._report.violated(violation)
-        for rise in self._rises.take_rises():
-            task = asyncio.create_task(self._judge(rise))
+        for asked in (*map(self._judge, self._rises.take_rises()), *map(self._explain, self._rises.take_falls())):
+            task = asyncio.create_task(asked)
             self._judging.add(task)
             task.add_done_callback(self._judging.discard)
         self._tell_shares(world)
@@ -159,3 +160,12 @@ class Observer:
             return await judged(rise, self._prometheus)
         except PrometheusError as fault:
             return Verdict(False, str(fault))
+
+    async def _explain(self, fall: Fall) -> None:
+        """Tell since when the samples in Prometheus had spoken against a candidate that lost its weight."""
+        with suppress(PrometheusError):
+            failure = await first_failure(fall, self._prometheus) if self._prometheus else None
+            if failure is not None:
+                at, verdict = failure
+                seen = {"service": "/".join(fall.service), "candidate": fall.candidate, "figures": verdict.sentence}
+                self._report.observed(at, "failure", seen | {"weightTaken": fall.at})

@@ -5,7 +5,7 @@ from typing import Any
 
 import aiohttp
 
-from tests.observer.checks.rollout import Rise
+from tests.observer.checks.rollout import Fall, Rise
 from tests.observer.judgement import COUNTERS, Figures, Samples, Verdict, grown, judge
 
 # Evidence may have come in this long before the weight was seen to rise: the candidate's further Pods had to become ready first.
@@ -52,16 +52,28 @@ async def judged(rise: Rise, prometheus: Prometheus) -> Verdict:
     return verdict
 
 
+async def first_failure(fall: Fall, prometheus: Prometheus) -> tuple[float, Verdict] | None:
+    """Return the first scrape at which the samples showed that the candidate fails, None where they never did."""
+    candidate = await _counters(fall, fall.candidate, prometheus)
+    champion = await _counters(fall, fall.champion, prometheus)
+    scrapes = {at for series in (*candidate.values(), *champion.values()) for samples in series for at, _ in samples}
+    for until in sorted(at for at in scrapes if at > fall.measured_from):
+        verdict = judge(fall.policy, _figures(candidate, fall.measured_from, until), _figures(champion, fall.measured_from, until))
+        if verdict.fails:
+            return until, verdict
+    return None
+
+
 def _moments(rise: Rise) -> Sequence[float]:
     earliest = max(rise.measured_from, rise.at - READY_WITHIN - 2 * rise.policy.interval)
     return [rise.at - half_seconds / 2 for half_seconds in range(int(2 * (rise.at - earliest)), -1, -1)]
 
 
-async def _counters(rise: Rise, version: str, prometheus: Prometheus) -> Mapping[str, Sequence[Samples]]:
-    labels = f'namespace="{rise.policy.key[0]}", model_type="{rise.policy.model_type}", model_version="{version}"'
+async def _counters(span: Rise | Fall, version: str, prometheus: Prometheus) -> Mapping[str, Sequence[Samples]]:
+    labels = f'namespace="{span.policy.key[0]}", model_type="{span.policy.model_type}", model_version="{version}"'
     counters: dict[str, Sequence[Samples]] = {}
     for figure, counter in COUNTERS.items():
-        found = await prometheus.series(f"{counter.metric}{{{labels}{counter.matcher}}}", rise.measured_from, rise.at)
+        found = await prometheus.series(f"{counter.metric}{{{labels}{counter.matcher}}}", span.measured_from, span.at)
         counters[figure] = merged(found) if counter.one_exporter else [samples for _, samples in found]
     return counters
 

@@ -20,6 +20,18 @@ class Rise:
     detail: str
 
 
+@dataclass(frozen=True, slots=True)
+class Fall:
+    """A candidate lost its weight, `at` which time all traffic was the champion's again."""
+
+    at: float
+    service: Key
+    candidate: str
+    champion: str
+    measured_from: float
+    policy: Policy
+
+
 @dataclass(slots=True)
 class _Rollout:
     """What is remembered of one Service: versions that once had all the traffic, and the candidate on its way there."""
@@ -31,16 +43,17 @@ class _Rollout:
 
 
 class CandidateRises:
-    """Follows each Service's candidates; `look` tells what is wrong at once, `rises` what an analysis must justify."""
+    """Follows each Service's candidates; `look` tells what is wrong at once, `take_rises` what an analysis must justify."""
 
     name = "RiseNeedsGoodAnalysis"
 
     def __init__(self) -> None:
         self._rollouts: dict[Key, _Rollout] = {}
-        self.rises: list[Rise] = []
+        self._rises: list[Rise] = []
+        self._falls: list[Fall] = []
 
     def look(self, world: World) -> Sequence[Violation]:
-        """Return rises that nothing can justify; those that an analysis may justify are added to `rises`."""
+        """Return rises that nothing can justify; those that an analysis may justify are kept for `take_rises`."""
         violations: list[Violation] = []
         for key in self._rollouts.keys() - world.services.keys():
             del self._rollouts[key]
@@ -54,7 +67,12 @@ class CandidateRises:
 
     def take_rises(self) -> Sequence[Rise]:
         """Return the rises not yet taken."""
-        taken, self.rises = self.rises, []
+        taken, self._rises = self._rises, []
+        return taken
+
+    def take_falls(self) -> Sequence[Fall]:
+        """Return the falls not yet taken."""
+        taken, self._falls = self._falls, []
         return taken
 
     def _sole(self, world: World, service: Service, rollout: _Rollout, version: str) -> Sequence[Violation]:
@@ -62,6 +80,8 @@ class CandidateRises:
         violations: Sequence[Violation] = ()
         if rollout.champions and version not in rollout.champions:
             violations = self._risen(world, service, rollout, version, "all the traffic")
+        elif rollout.candidate is not None and (policy := world.policy_of(service.key)) is not None:
+            self._falls.append(Fall(world.at, service.key, rollout.candidate, version, rollout.since, policy))
         if not rollout.champions or rollout.champions[-1] != version:
             rollout.champions = [*(one for one in rollout.champions if one != version), version]
         rollout.candidate, rollout.risen = None, False
@@ -93,7 +113,7 @@ class CandidateRises:
             seen = f"{version} rose to {detail} without a step before"
             excused = policy is not None and not policy.step_weights
             return () if excused else (Violation(world.at, self.name, "/".join(service.key), seen),)
-        self.rises.append(Rise(world.at, service.key, version, rollout.champions[-1], rollout.since, policy, detail))
+        self._rises.append(Rise(world.at, service.key, version, rollout.champions[-1], rollout.since, policy, detail))
         return ()
 
 

@@ -56,7 +56,17 @@ def test_the_regression_bound_agrees_with_newcombes_published_example() -> None:
     # Newcombe 1998, table II, example (a), method 10: 56/70 - 48/80, 95 % two-sided: 0.0524 to 0.3339.
     policy = replace(POLICY_FACT, min_samples=1, iterations=2, metrics=(Metric("Accuracy", max_regression=0.334),))
     candidate, champion = Figures(right=48, outcomes=80), Figures(right=56, outcomes=70)
-    assert "at most +0.3339 worse" in judge(policy, candidate, champion).sentence
+    assert "worse by +0.0524 to +0.3339" in judge(policy, candidate, champion).sentence
+
+
+def test_a_regression_that_is_shown_fails_and_one_that_is_only_not_excluded_does_not() -> None:
+    assert judge(POLICY_FACT, BAD, GOOD).fails
+    few = Figures(right=108, outcomes=120, predictions=120)
+    assert not judge(POLICY_FACT, few, few).fails
+
+
+def test_an_absolute_bound_that_is_broken_fails() -> None:
+    assert judge(POLICY_FACT, replace(GOOD, errors=20), BAD).fails
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,15 @@ def test_going_back_to_a_former_champion_needs_no_analysis() -> None:
     assert not check.take_rises()
 
 
+def test_a_candidate_whose_traffic_goes_back_to_the_champion_has_fallen() -> None:
+    check = serving_champion()
+    check.look(world(10.0, selects=None, ready=FIRST_STEP))
+    assert not check.look(world(20.0, selects=CHAMPION, ready=FIRST_STEP))
+    (fall,) = check.take_falls()
+    assert (fall.candidate, fall.champion, fall.measured_from, fall.at) == (CANDIDATE, CHAMPION, 10.0, 20.0)
+    assert not check.take_rises()
+
+
 def test_a_warm_previous_beside_a_new_candidate_is_no_second_candidate() -> None:
     check = serving_champion()
     check.look(world(10.0, selects=None, ready=FIRST_STEP))
