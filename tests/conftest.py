@@ -1,0 +1,53 @@
+"""What every test may ask for: a real API server, brought up once for the session that needs it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.cache import cache_root
+from tests.cluster.local.cluster import LocalCluster
+
+_ROOT = Path(__file__).parent.parent
+_CRDS = _ROOT / "crds"
+_NAME = "tests-"
+
+
+@pytest.fixture(scope="session")
+def control_plane() -> Iterator[LocalCluster]:
+    """Give etcd, an API server with the CRDs, and the controller manager; no node. It is this session's own, and goes with it."""
+    _sweep()
+    cluster = LocalCluster(f"{_NAME}{os.getpid()}", control_plane=True, controllers=True)
+    try:
+        _tool("up", "--control-plane", "--controllers", "--name", cluster.name)
+        kubectl = [str(cluster.binary("kubectl")), f"--kubeconfig={cluster.kubeconfig}"]
+        _run(*kubectl, "apply", "--server-side", "--filename", str(_CRDS))
+        _run(*kubectl, "wait", "--for=condition=Established", "--timeout=30s", "--filename", str(_CRDS))
+        yield cluster
+    finally:
+        _tool("down", "--name", cluster.name)
+
+
+def _sweep() -> None:
+    """Take down what killed sessions left behind, and the logs of ended ones."""
+    for home in (cache_root() / "clusters").glob(f"{_NAME}*"):
+        with suppress(ValueError, ProcessLookupError):
+            os.kill(int(home.name.removeprefix(_NAME)), 0)
+            continue
+        _tool("down", "--name", home.name)
+        shutil.rmtree(home)
+
+
+def _tool(*arguments: str) -> None:
+    # In a process of its own: the cluster's programs shall not be children that this one must wait for.
+    _run(sys.executable, "-m", "tests.cluster", *arguments)
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
