@@ -108,7 +108,7 @@ class Operator:
         self._synced.set()  # watched namespaces that hold nothing bring no event
         while True:
             await asyncio.sleep(self._settings.resync_interval_s)
-            for key in self._world.keys():
+            for key in self._world.keys():  # noqa: SIM118 - a method, not a mapping
                 queue.add(key)
 
 

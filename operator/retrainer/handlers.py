@@ -69,27 +69,27 @@ def register(registry: kopf.OperatorRegistry, wake: Wake, world: World, attach: 
 
 
 def _register_indices(registry: kopf.OperatorRegistry) -> None:
-    @kopf.index(GROUP, VERSION, POLICIES, registry=registry)
+    @kopf.index(GROUP, VERSION, POLICIES, id="policies", registry=registry)
     def policies(body: Body, **_: Any) -> dict[Key, Any]:
         return {parse.identity(body).key: parse.policy_seen(body)}
 
-    @kopf.index(GROUP, VERSION, RUNS, registry=registry)
+    @kopf.index(GROUP, VERSION, RUNS, id="runs", registry=registry)
     def runs(body: Body, **_: Any) -> dict[Key, Any]:
         return dict.fromkeys(waking.for_run(body), parse.run_seen(body))
 
-    @kopf.index("batch", "v1", "jobs", registry=registry)
+    @kopf.index("batch", "v1", "jobs", id="jobs", registry=registry)
     def jobs(body: Body, **_: Any) -> dict[Key, Any]:
         return dict.fromkeys(waking.for_child(body), parse.job_seen(body))
 
-    @kopf.index("", "v1", "pods", registry=registry)
+    @kopf.index("", "v1", "pods", id="pods", registry=registry)
     def pods(body: Body, **_: Any) -> dict[Key, Any]:
         return dict.fromkeys(waking.for_child(body), parse.pod_seen(body))
 
-    @kopf.index("apps", "v1", "deployments", registry=registry)
+    @kopf.index("apps", "v1", "deployments", id="deployments", registry=registry)
     def deployments(body: Body, **_: Any) -> dict[tuple[str, str, str], Any]:
         return waking.deployment_keys(body)
 
-    @kopf.index("", "v1", "services", registry=registry)
+    @kopf.index("", "v1", "services", id="services", registry=registry)
     def services(body: Body, **_: Any) -> dict[str, Any]:
         return {parse.identity(body).namespace: parse.service_seen(body)}
 

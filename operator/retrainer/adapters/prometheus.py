@@ -97,7 +97,9 @@ class _Server:
     def __init__(self, name: str, source: Source, session: aiohttp.ClientSession, bounds: Bounds) -> None:
         url = URL(source.url)
         self._name = name
-        self._login = aiohttp.BasicAuth(url.user, url.password or "") if url.user else None
+        self._headers = {"Accept": "application/json", "User-Agent": "retrainer"}
+        if url.user:
+            self._headers["Authorization"] = aiohttp.encode_basic_auth(url.user, url.password or "")
         self._url = url.with_user(None) / "api/v1/query"
         self._token = TokenFile(source.token_file) if source.token_file else None
         self._session = session
@@ -121,11 +123,11 @@ class _Server:
             return NoData(NoDataReason.UNREACHABLE, f"{self._name}: no answer: {type(error).__name__}")
 
     async def _query_once(self, promql: str) -> Answer:
-        headers = {"Accept": "application/json", "User-Agent": "retrainer"}
+        headers = self._headers
         if self._token:
-            headers["Authorization"] = f"Bearer {await self._token.read()}"
+            headers = headers | {"Authorization": f"Bearer {await self._token.read()}"}
         form = {"query": promql, "timeout": f"{self._bounds.timeout_s:g}s"}
-        async with self._session.post(self._url, data=form, headers=headers, auth=self._login, allow_redirects=False) as response:
+        async with self._session.post(self._url, data=form, headers=headers, allow_redirects=False) as response:
             data = await self._read(response)
         if data is None:
             return NoData(NoDataReason.REFUSED, f"{self._name}: the answer is larger than {self._bounds.most_bytes} bytes")

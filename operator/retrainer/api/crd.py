@@ -16,7 +16,8 @@ Schema = dict[str, Any]
 
 _POLICY_NAME_LIMIT: Final = 35
 _RUN_NAME_LIMIT: Final = 48
-_DROPPED: Final = frozenset({"title", "$defs", "discriminator"})
+# Kubernetes has no bound on the keys of a map but their number, hence `propertyNames` goes too.
+_DROPPED: Final = frozenset({"title", "$defs", "discriminator", "propertyNames"})
 
 
 def _column(name: str, path: str, kind: str = "string", *, wide: bool = False) -> Schema:
@@ -31,7 +32,7 @@ POLICY_COLUMNS: Final = (
     _column("Weight", ".status.traffic.candidateWeight", "integer"),
     _column("Last-Trigger", ".status.lastTrigger"),
     _column("Age", ".metadata.creationTimestamp", "date"),
-    _column("Next", ".status.nextSchedule", "date", wide=True),
+    _column("Next", ".status.nextSchedule", wide=True),
     _column("Score", ".status.score", wide=True),
     _column("Message", '.status.conditions[?(@.type=="Ready")].message', wide=True),
 )
@@ -83,28 +84,38 @@ def structural(model: type[BaseModel]) -> Schema:
 
 
 def _rewrite(node: Schema, definitions: Schema) -> Schema:
-    if "$ref" in node:
-        target = definitions[node["$ref"].removeprefix("#/$defs/")]
-        node = {**target, **{key: value for key, value in node.items() if key != "$ref"}}
-    if "anyOf" in node:
-        node = _without_null(node)
-        if "$ref" in node:
-            return _rewrite(node, definitions)
+    node = _resolved(node, definitions)
     rewritten = {key: value for key, value in node.items() if key not in _DROPPED}
     if "const" in rewritten:
         rewritten |= {"type": "string", "enum": [rewritten.pop("const")]}
-    if rewritten.get("additionalProperties") is False:
-        del rewritten["additionalProperties"]
-    if isinstance(rewritten.get("additionalProperties"), dict):
-        rewritten["additionalProperties"] = _rewrite(rewritten["additionalProperties"], definitions)
-    rewritten.pop("propertyNames", None)  # Kubernetes has no bound on the keys of a map but their number
+    if "default" in rewritten:
+        rewritten["default"] = _without_none(rewritten["default"])
     if "properties" in rewritten:
         rewritten["properties"] = {name: _rewrite(child, definitions) for name, child in rewritten["properties"].items()}
-    if "items" in rewritten:
-        rewritten["items"] = _rewrite(rewritten["items"], definitions)
-    if rewritten.get("type") == "integer" and "format" not in rewritten:
-        rewritten["format"] = "int64"
+    for inner in ("items", "additionalProperties"):
+        if isinstance(rewritten.get(inner), dict):
+            rewritten[inner] = _rewrite(rewritten[inner], definitions)
+    if rewritten.get("type") == "integer":
+        rewritten.setdefault("format", "int64")
     return rewritten
+
+
+def _resolved(node: Schema, definitions: Schema) -> Schema:
+    """Follow references and take the one variant that is not null, as often as one leads to the other."""
+    while "$ref" in node or "anyOf" in node:
+        if "$ref" in node:
+            target = definitions[node["$ref"].removeprefix("#/$defs/")]
+            node = {**target, **{key: value for key, value in node.items() if key != "$ref"}}
+        else:
+            node = _without_null(node)
+    return node
+
+
+def _without_none(default: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Leave out what is absent: a structural schema has no null."""
+    if isinstance(default, dict):
+        return {key: _without_none(value) for key, value in default.items() if value is not None}
+    return default
 
 
 def _without_null(node: Schema) -> Schema:
