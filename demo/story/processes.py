@@ -1,0 +1,50 @@
+"""The processes that run beside the story: each is started once, watched, and ended with it."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ENDS_WITHIN = 20.0
+
+
+@dataclass(slots=True)
+class Companions:
+    """Processes by name; whatever still runs is ended by `end_all`."""
+
+    logs: Path
+    _running: dict[str, "subprocess.Popen[str]"] = field(default_factory=dict)
+
+    def start(self, name: str, module: str, *arguments: str) -> None:
+        """Start a Python module of this repository; what it prints goes to `<name>.log`."""
+        self.start_command(name, [sys.executable, "-m", module, *arguments])
+
+    def start_command(self, name: str, command: Sequence[str]) -> None:
+        """Start a program; what it prints goes to `<name>.log`."""
+        self.logs.mkdir(parents=True, exist_ok=True)
+        with (self.logs / f"{name}.log").open("w") as log:
+            self.adopt(name, subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, text=True))
+
+    def adopt(self, name: str, process: "subprocess.Popen[str]") -> None:
+        """Look after a process that somebody else started."""
+        self._running[name] = process
+
+    def gone(self) -> Sequence[str]:
+        """Return the names of those that ended though nobody asked them to."""
+        return [name for name, process in self._running.items() if process.poll() is not None]
+
+    def end(self, name: str) -> int:
+        """End one and return its exit code; what does not listen is killed."""
+        process = self._running.pop(name)
+        process.terminate()
+        try:
+            return process.wait(ENDS_WITHIN)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return process.wait()
+
+    def end_all(self) -> None:
+        """End whatever still runs."""
+        for name in list(self._running):
+            self.end(name)

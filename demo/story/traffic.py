@@ -1,0 +1,54 @@
+"""Step 3: callers come, and the world answers each prediction with what really happened."""
+
+from demo.story.answers import answers
+from demo.story.first_version import PREDICTIONS
+from demo.story.prometheus import accuracy
+from demo.story.reach import url_of
+from demo.story.stage import NAMESPACE, SERVICE, Stage
+from demo.story.waiting import must
+
+RATE = 60
+LEAST_RATE = 50
+_MEASURED_OVER = 5.0
+
+
+def start_observer(stage: Stage) -> None:
+    """Let the observer watch, from before the first version to the end."""
+    arguments = [f"--kubeconfig={stage.kubectl.kubeconfig}", f"--prometheus={stage.prometheus.url}", f"--out={stage.observer_record}"]
+    if stage.cluster.audit_log is not None:
+        arguments.append(f"--audit-log={stage.cluster.audit_log}")
+    stage.companions.start("observer", "tests.observer", *arguments, f"--client-log={stage.client_log}")
+    stage.tell("an independent observer watches the API server, its audit log, Prometheus and the client's log")
+
+
+def start_traffic(stage: Stage) -> None:
+    """Start the client and the outcomes, and return when both show."""
+    start_client(stage)
+    stage.companions.adopt("outcomes", stage.database.write_outcomes(stage.build / "outcomes.log"))
+    measured = stage.wait("answers at full rate", lambda: _rate(stage), 60)
+    must(measured >= LEAST_RATE, f"{measured:.1f} requests/s, {LEAST_RATE} were asked for")
+    stage.tell(f"a client calls {measured:.0f} times a second, half on kept-alive and half on new connections, no retries")
+    version = stage.versions[-1]
+    right = stage.wait("the champion's accuracy in Prometheus", lambda: _known_accuracy(stage, version), 60)
+    stage.tell(f"the outcome of each prediction is written as the seeded world has it: {version} is right in {right:.1%}")
+
+
+def start_client(stage: Stage) -> None:
+    """Start the client that calls through the Service until it is ended."""
+    members = stage.build / "members.txt"
+    members.write_text("\n".join(row[0] for row in stage.database.ask("select id from profiles where role = 'member'")))
+    url = url_of(stage.cluster, stage.kubectl, stage.companions, NAMESPACE, SERVICE) + PREDICTIONS
+    stage.companions.start("client", "tests.client", f"--url={url}", f"--rate={RATE}", f"--members={members}", f"--log={stage.client_log}")
+
+
+def _rate(stage: Stage) -> tuple[float | None, str]:
+    now = stage.now()
+    counted = answers(stage.client_log, now - _MEASURED_OVER, now)
+    must(not counted["failed"], f"{counted['failed']} requests failed; see {stage.client_log}")
+    rate = counted.total() / _MEASURED_OVER
+    return (rate if rate >= LEAST_RATE else None), f"{rate:.1f} answers/s"
+
+
+def _known_accuracy(stage: Stage, version: str) -> tuple[float | None, str]:
+    value = stage.prometheus.value(accuracy(NAMESPACE, version))
+    return value, f"{value}"
