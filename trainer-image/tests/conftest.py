@@ -23,10 +23,7 @@ def postgres() -> Iterator[str]:
 @pytest.fixture
 def empty_database(postgres: str) -> str:
     """The URL of a database with nothing in it."""
-    name = f"test_{next(_NUMBERS)}"
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(psycopg.sql.SQL("create database {}").format(psycopg.sql.Identifier(name)))
-    return postgres.removesuffix("postgres") + name
+    return _created_database(postgres)
 
 
 @pytest.fixture
@@ -36,9 +33,24 @@ def database(empty_database: str) -> str:
     return empty_database
 
 
+@pytest.fixture(scope="module")
+def shared_database(postgres: str) -> str:
+    """The URL of a database with this image's schema, one for all tests of a module."""
+    url = _created_database(postgres)
+    migrate(url)
+    return url
+
+
 @pytest.fixture
 def artifacts(tmp_path: Path) -> Path:
     """An empty directory of versions."""
     directory = tmp_path / "artifacts"
     directory.mkdir()
     return directory
+
+
+def _created_database(postgres: str) -> str:
+    name = f"test_{next(_NUMBERS)}"
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(psycopg.sql.SQL("create database {}").format(psycopg.sql.Identifier(name)))
+    return postgres.removesuffix("postgres") + name

@@ -90,7 +90,9 @@ def grow_beyond_the_limit(path: Path) -> None:
 
 
 def boast_of_a_huge_tensor(content: bytes) -> bytes:
-    header = json.dumps({"layer0.kernel": {"dtype": "F32", "shape": [1 << 40, 1 << 20], "data_offsets": [0, 4]}}).encode()
+    header = json.dumps(
+        {"layer0.kernel": {"dtype": "F32", "shape": [1 << 40, 1 << 20], "data_offsets": [0, 4]}}
+    ).encode()
     return len(header).to_bytes(8, "little") + header + content[-4:]
 
 

@@ -49,7 +49,9 @@ def test_a_role_that_owns_only_its_tables_is_enough(empty_database: str) -> None
         connection.execute("create schema tenant authorization tenant")
         database = SQL("revoke all on database {} from public").format(Identifier(empty_database.rsplit("/", 1)[1]))
         connection.execute(database)
-        connection.execute(SQL("grant connect on database {} to tenant").format(Identifier(empty_database.rsplit("/", 1)[1])))
+        connection.execute(
+            SQL("grant connect on database {} to tenant").format(Identifier(empty_database.rsplit("/", 1)[1]))
+        )
     url = empty_database.replace("test@", "tenant@")
     assert migrate(url) == ["0001"]
     assert migrate(url) == []
@@ -59,7 +61,9 @@ def test_a_role_that_owns_only_its_tables_is_enough(empty_database: str) -> None
 
 
 def test_one_version_of_a_model_is_active(database: str) -> None:
-    insert = "insert into model_metadata (namespace, model_type, version, is_active) values ('n', 'churn_risk', %s, true)"
+    insert = (
+        "insert into model_metadata (namespace, model_type, version, is_active) values ('n', 'churn_risk', %s, true)"
+    )
     with psycopg.connect(database) as connection:
         connection.execute(insert, ("v1",))
         with pytest.raises(psycopg.errors.UniqueViolation):
@@ -70,7 +74,8 @@ def test_one_version_of_a_model_is_active(database: str) -> None:
 def test_the_ledger_cannot_be_rewritten(database: str, statement: str) -> None:
     with psycopg.connect(database) as connection:
         connection.execute(
-            "insert into model_ledger (namespace, model_type, version, event) values ('n', 'churn_risk', 'v1', 'Promoted')"
+            """insert into model_ledger (namespace, model_type, version, event)
+               values ('n', 'churn_risk', 'v1', 'Promoted')"""
         )
         with pytest.raises(psycopg.errors.RaiseException, match="append-only"):
             connection.execute(statement)

@@ -29,7 +29,9 @@ def test_a_prediction_has_a_probability_its_label_and_a_confidence(tmp_path: Pat
 
 def test_a_batch_answers_as_its_rows_do_alone(tmp_path: Path) -> None:
     predictor = Predictor(write_artifact(tmp_path))
-    rows = [MEMBER | {"member_age": age, "contract_type": contract} for age in (20, 70) for contract in ("agency", None)]
+    rows = [
+        MEMBER | {"member_age": age, "contract_type": contract} for age in (20, 70) for contract in ("agency", None)
+    ]
     together = [prediction.probability for prediction in predictor.predict(rows)]
     alone = [predictor.predict([row])[0].probability for row in rows]
     assert together == pytest.approx(alone, abs=1e-7)
@@ -38,7 +40,12 @@ def test_a_batch_answers_as_its_rows_do_alone(tmp_path: Path) -> None:
 def test_absent_null_and_imputed_values_are_the_same(tmp_path: Path) -> None:
     predictor = Predictor(write_artifact(tmp_path))
     absent = {name: value for name, value in MEMBER.items() if name != "member_age"}
-    answers = [absent, absent | {"member_age": None}, absent | {"member_age": float("nan")}, absent | {"member_age": 44}]
+    answers = [
+        absent,
+        absent | {"member_age": None},
+        absent | {"member_age": float("nan")},
+        absent | {"member_age": 44},
+    ]
     assert len({prediction.probability for prediction in predictor.predict(answers)}) == 1
 
 
