@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -135,6 +136,13 @@ async def test_nobody_there_is_unavailable() -> None:
     with pytest.raises(Unavailable, match="no connection"):
         await cluster.get(REF)
     await cluster.close()
+
+
+@pytest.mark.parametrize("kubeconfig", [None, Path("/nowhere/kubeconfig")])
+async def test_without_a_way_to_an_api_server_loading_is_refused(monkeypatch: pytest.MonkeyPatch, kubeconfig: Path | None) -> None:
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    with pytest.raises(Refused, match="no way to the API server"):
+        await KubernetesCluster.load(kubeconfig)
 
 
 async def test_an_answer_that_is_no_json_is_unavailable(server: Server, cluster: KubernetesCluster) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typing_extensions import override
 
 from retrainer.workqueue import Backoff, Observer, RoundAbandoned, WorkQueue
 from tests.fake_time import in_fake_time, now
@@ -338,12 +339,15 @@ def test_the_observer_sees_depth_waiting_time_and_every_round() -> None:
             self.waited: list[float] = []
             self.errors: list[str] = []
 
+        @override
         def waiting(self, keys: int) -> None:
             self.depth.append(keys)
 
+        @override
         def began(self, waited_s: float) -> None:
             self.waited.append(round(waited_s, 6))
 
+        @override
         def ended(self, took_s: float, error: Exception | None) -> None:
             self.errors.append(type(error).__name__)
 

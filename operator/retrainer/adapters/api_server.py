@@ -18,6 +18,7 @@ from kubernetes.aio import config
 from kubernetes.aio.client.configuration import Configuration
 from kubernetes.aio.client.rest import RESTClientObject
 
+from retrainer.adapters.unreachable import why
 from retrainer.core.kinds import Manifest
 from retrainer.errors import Conflict, FieldConflict, NotFound, Refused, RetrainerError, Unavailable
 
@@ -134,8 +135,10 @@ class ApiServer:
             answer = await self._ask_once(request)
         except TimeoutError:
             answer = _Answer(_NO_STATUS, message=f"no answer within {self._limits.request_s:g} s")
+        except aiohttp.ClientConnectorError as error:
+            answer = _Answer(_NO_STATUS, message=f"no connection: {why(error)}")
         except (aiohttp.ClientError, OSError) as error:
-            answer = _Answer(_NO_STATUS, message=f"no connection: {type(error).__name__}")
+            answer = _Answer(_NO_STATUS, message=f"no answer: {type(error).__name__}")
         self._observe(request.verb, request.kind, str(answer.status))
         return answer
 

@@ -5,6 +5,7 @@ import asyncio
 import aiohttp
 from typing_extensions import override
 
+from retrainer.adapters.unreachable import why
 from retrainer.ports import Probe, Prober
 
 _MOST_READ = 1024
@@ -35,7 +36,7 @@ class HttpProber(Prober):
         except aiohttp.InvalidURL:
             return Probe(0, "not a URL")
         except aiohttp.ClientConnectorError as error:
-            return Probe(0, f"no connection: {error.os_error.strerror or type(error.os_error).__name__}")
+            return Probe(0, f"no connection: {why(error)}")
         except (aiohttp.ClientError, OSError) as error:
             return Probe(0, f"no answer: {type(error).__name__}")
 

@@ -12,6 +12,7 @@ from yarl import URL
 
 from retrainer.adapters.prometheus_answer import refusal_of, vector_of
 from retrainer.adapters.token_file import TokenFile
+from retrainer.adapters.unreachable import why
 from retrainer.core.measurement import Answer, NoData, NoDataReason, Question, Vector
 from retrainer.ports import Clock, Metrics
 
@@ -116,9 +117,8 @@ class _Server:
                     return await self._query_once(promql)
         except TimeoutError:
             return NoData(NoDataReason.TIMEOUT, f"{self._name}: no answer within {self._bounds.timeout_s:g} s")
-        except aiohttp.ClientConnectorError as error:  # its own text may hold the address with the password
-            why = error.os_error.strerror or type(error.os_error).__name__
-            return NoData(NoDataReason.UNREACHABLE, f"{self._name}: no connection: {why}")
+        except aiohttp.ClientConnectorError as error:
+            return NoData(NoDataReason.UNREACHABLE, f"{self._name}: no connection: {why(error)}")
         except (aiohttp.ClientError, OSError) as error:
             return NoData(NoDataReason.UNREACHABLE, f"{self._name}: no answer: {type(error).__name__}")
 
