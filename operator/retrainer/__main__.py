@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import os
 import sys
 
@@ -37,6 +38,7 @@ def main() -> None:
     except ValidationError as error:
         sys.exit(f"settings: {error}")
     configure_logging(settings.log_level, settings.log_format)
+    logging.getLogger("kopf.objects").setLevel(logging.WARNING)  # it tells of every event that it was handled
     if settings.kubeconfig:
         os.environ["KUBECONFIG"] = str(settings.kubeconfig)  # where kopf's own login looks
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

@@ -1,0 +1,97 @@
+# Everything here runs from a clean checkout; what it needs is fetched by the package managers and cached outside the tree.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash -o pipefail
+export UV_PYTHON_DOWNLOADS := never
+UV := .uv/bin/uv
+PYTHON := .venv/bin/python
+TRAINER := trainer-image/.venv/bin/python
+
+.PHONY: help
+help: ## Say what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+.PHONY: init
+init: .venv/.synced trainer-image/.venv/.synced ## Make both virtual environments from their lock files
+
+$(UV): uv.requirements.txt
+	@python3 -c 'import ensurepip' 2>/dev/null || { echo 'python3-venv is missing and will be installed'; apt-get install -y python3-venv; }
+	python3 -m venv .uv
+	.uv/bin/python -m pip install --quiet --require-hashes --requirement uv.requirements.txt
+	@touch $@
+
+.venv/.synced: $(UV) pyproject.toml uv.lock
+	$(UV) sync --quiet --locked
+	@touch $@
+
+trainer-image/.venv/.synced: $(UV) trainer-image/pyproject.toml trainer-image/uv.lock
+	$(UV) sync --quiet --locked --project trainer-image --extra cpu
+	@touch $@
+
+.PHONY: generate
+generate: .venv/.synced ## Write what is generated: CRDs, the chart's copies, the drawn phases
+	$(PYTHON) -m retrainer.api.crd crds
+	mkdir -p charts/retrainer/files/crds && cp crds/*.yaml charts/retrainer/files/crds/
+	$(PYTHON) docs/draw_phases.py
+
+.PHONY: verify
+verify: generate ## Fail when something generated is stale
+	git diff --exit-code -- crds charts/retrainer/files docs
+
+.PHONY: format
+format: .venv/.synced ## Format the code
+	.venv/bin/ruff format operator tests demo docs
+	.venv/bin/ruff check --fix operator tests demo docs
+
+.PHONY: lint
+lint: init ## Check style, layers and formatting
+	.venv/bin/ruff check operator tests demo docs
+	.venv/bin/ruff format --check operator tests demo docs
+	.venv/bin/lint-imports --no-cache
+	cd trainer-image && .venv/bin/ruff check . && .venv/bin/ruff format --check .
+
+.PHONY: type
+type: init ## Check types
+	.venv/bin/mypy
+	cd trainer-image && .venv/bin/mypy
+
+.PHONY: unit
+unit: .venv/.synced ## Run the pure tests (seconds)
+	$(PYTHON) -m pytest tests/unit -q
+
+.PHONY: contract
+contract: .venv/.synced ## Run fakes and real adapters through the same tests
+	YES=1 $(PYTHON) -m pytest tests/contract tests/chart -q
+
+.PHONY: integration
+integration: .venv/.synced ## Run the operator against a real API server
+	YES=1 $(PYTHON) -m pytest tests/integration -q
+
+.PHONY: postgres
+postgres:
+	@ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || { \
+		[ "$$YES" = 1 ] || read -rp 'The Debian package postgresql will be installed. Go on? [y/N] ' answer && [ "$$YES" = 1 -o "$$answer" = y ] && \
+		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends postgresql; }
+
+.PHONY: trainer
+trainer: postgres trainer-image/.venv/.synced ## Run the trainer image's tests, on a real Postgres
+	cd trainer-image && .venv/bin/python -m pytest -q
+
+.PHONY: e2e
+e2e: .venv/.synced ## Run the story in short form on a real node
+	YES=1 $(PYTHON) -m pytest tests/e2e -q
+
+.PHONY: test
+test: init verify lint type trainer ## Run all checks and tests
+	YES=1 $(PYTHON) -m pytest -q --durations=15
+
+.PHONY: demo
+demo: .venv/.synced ## Show the whole story on a real cluster (asks once before it changes the machine; YES=1 does not ask)
+	$(PYTHON) -m demo.story
+
+.PHONY: demo-down
+demo-down: .venv/.synced ## Take the demo's cluster down
+	$(PYTHON) -m demo.story down
+
+.PHONY: clean
+clean: ## Remove what the checkout has built; caches outside the tree stay
+	rm -rf .uv .venv trainer-image/.venv build .mypy_cache .pytest_cache .ruff_cache .hypothesis
