@@ -10,9 +10,7 @@ import kopf
 from typing_extensions import override
 
 from retrainer import waking
-from retrainer.api.v1alpha1 import GROUP, POLICIES, RUNS, VERSION
 from retrainer.core import naming
-from retrainer.manifests import seen as parse
 from retrainer.ports import Key, World
 
 Body = Mapping[str, Any]
@@ -58,60 +56,24 @@ def register(registry: kopf.OperatorRegistry, wake: Wake, world: World, attach: 
     @kopf.on.startup(registry=registry)
     async def started(settings: kopf.OperatorSettings, **kwargs: Any) -> None:
         configure(settings)
-        attach({name: kwargs[name] for name in ("policies", "runs", "jobs", "pods", "deployments", "services")})
+        attach({index: kwargs[index] for index in waking.INDICES})
 
     @kopf.on.login(registry=registry)
     def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
         return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
 
-    _register_indices(registry)
-    _register_events(registry, wake, world)
+    for index in waking.INDICES:
+        _register_kind(registry, index, wake, world)
 
 
-def _register_indices(registry: kopf.OperatorRegistry) -> None:
-    @kopf.index(GROUP, VERSION, POLICIES, id="policies", registry=registry)
-    def policies(body: Body, **_: Any) -> dict[Key, Any]:
-        return {parse.identity(body).key: parse.policy_seen(body)}
+def _register_kind(registry: kopf.OperatorRegistry, index: str, wake: Wake, world: World) -> None:
+    kind = waking.KINDS[index]
+    group, version = kind.group, kind.api_version.rpartition("/")[2]
 
-    @kopf.index(GROUP, VERSION, RUNS, id="runs", registry=registry)
-    def runs(body: Body, **_: Any) -> dict[Key, Any]:
-        return dict.fromkeys(waking.for_run(body), parse.run_seen(body))
+    @kopf.index(group, version, kind.plural, id=index, registry=registry)
+    def found(body: Body, **_: Any) -> dict[Any, Any]:
+        return waking.INDICES[index](body)
 
-    @kopf.index("batch", "v1", "jobs", id="jobs", registry=registry)
-    def jobs(body: Body, **_: Any) -> dict[Key, Any]:
-        return dict.fromkeys(waking.for_child(body), parse.job_seen(body))
-
-    @kopf.index("", "v1", "pods", id="pods", registry=registry)
-    def pods(body: Body, **_: Any) -> dict[Key, Any]:
-        return dict.fromkeys(waking.for_child(body), parse.pod_seen(body))
-
-    @kopf.index("apps", "v1", "deployments", id="deployments", registry=registry)
-    def deployments(body: Body, **_: Any) -> dict[tuple[str, str, str], Any]:
-        return waking.deployment_keys(body)
-
-    @kopf.index("", "v1", "services", id="services", registry=registry)
-    def services(body: Body, **_: Any) -> dict[str, Any]:
-        return {parse.identity(body).namespace: parse.service_seen(body)}
-
-
-def _register_events(registry: kopf.OperatorRegistry, wake: Wake, world: World) -> None:
-    @kopf.on.event(GROUP, VERSION, POLICIES, registry=registry)
-    def policy_changed(body: Body, **_: Any) -> None:
-        wake([parse.identity(body).key])
-
-    @kopf.on.event(GROUP, VERSION, RUNS, registry=registry)
-    def run_changed(body: Body, **_: Any) -> None:
-        wake(waking.for_run(body))
-
-    @kopf.on.event("batch", "v1", "jobs", registry=registry)
-    @kopf.on.event("", "v1", "pods", registry=registry)
-    def child_changed(body: Body, **_: Any) -> None:
-        wake(waking.for_child(body))
-
-    @kopf.on.event("apps", "v1", "deployments", registry=registry)
-    def deployment_changed(body: Body, **_: Any) -> None:
-        wake(waking.for_deployment(body, world))
-
-    @kopf.on.event("", "v1", "services", registry=registry)
-    def service_changed(body: Body, **_: Any) -> None:
-        wake(waking.for_service(body, world))
+    @kopf.on.event(group, version, kind.plural, id=f"{index}-changed", registry=registry)
+    def changed(body: Body, **_: Any) -> None:
+        wake(waking.WAKES[index](body, world))

@@ -10,7 +10,7 @@ from retrainer.core.decide import decide
 from retrainer.core.housekeeping import Orphans, sweep
 from retrainer.core.kinds import Kind, Ref
 from retrainer.core.observation import Observation, ServiceSeen
-from retrainer.core.phases import Phase
+from retrainer.core.phases import Outcome, Phase
 from retrainer.core.status import condition
 from retrainer.errors import Conflict, FieldConflict, NotFound, Refused, RetrainerError
 from retrainer.manifests.records import event
@@ -46,6 +46,7 @@ class Reconciler:
                 raise  # the object changed since it was read: look again
             await self._record_stall(seen, refusal)
             return _STALLED_RETRY_S
+        self._time_rollbacks(seen, decision)
         await self._record(seen, decision)
         await self._announce(decision.announcements)
         self._show(seen, decision)
@@ -95,6 +96,12 @@ class Reconciler:
                 log_about(_logger, namespace, name, run=run.name, phase=after.phase).info("%s: %s", after.reason, after.message)
             if run.live and after.phase is Phase.FINISHED:
                 self._telemetry.count_run(namespace, name, str(after.outcome))
+
+    def _time_rollbacks(self, seen: Observation, decision: Decision) -> None:
+        """From the moment the round looked at the world, verdict included, to the acknowledged write of the Service."""
+        rolled_back = any(status.outcome is Outcome.ROLLED_BACK for run in seen.runs if run.live for status in [decision.runs[run.name]])
+        if rolled_back and any(isinstance(effect, SendTraffic) for effect in decision.effects):
+            self._telemetry.count_rollback((self._from.clock.now() - seen.now).total_seconds())
 
     async def _sweep(self, key: Key) -> None:
         """A policy that is gone leaves its champion serving; only a candidate is taken back, its traffic first."""

@@ -1,22 +1,81 @@
-"""Which policies must look again when an object changes, and under which keys an object is found."""
+"""Under which keys an object is found in the caches, and which policies must look again when it changes."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from retrainer.core import naming
-from retrainer.core.observation import DeploymentSeen
+from retrainer.core.kinds import Kind
+from retrainer.core.observation import DeploymentSeen, JobSeen, PodSeen, PolicySeen, RunSeen, ServiceSeen
 from retrainer.manifests import seen as parse
 from retrainer.ports import Key, World
 
 Body = Mapping[str, Any]
 
 
-def for_run(body: Body) -> list[Key]:
+def policies(body: Body) -> dict[Key, PolicySeen]:
+    """Return a policy under its own key."""
+    return {parse.identity(body).key: parse.policy_seen(body)}
+
+
+def runs(body: Body) -> dict[Key, RunSeen]:
+    """Return a run under its policy's key."""
+    return dict.fromkeys(for_run(body), parse.run_seen(body))
+
+
+def jobs(body: Body) -> dict[Key, JobSeen]:
+    """Return a Job of ours under its policy's key."""
+    return dict.fromkeys(for_child(body), parse.job_seen(body))
+
+
+def pods(body: Body) -> dict[Key, PodSeen]:
+    """Return a pod of ours under its policy's key."""
+    return dict.fromkeys(for_child(body), parse.pod_seen(body))
+
+
+def deployments(body: Body) -> dict[tuple[str, str, str], DeploymentSeen]:
+    """Return any Deployment by name, and a version's by policy too."""
+    deployment = parse.deployment_seen(body)
+    namespace = deployment.identity.namespace
+    keys = {("name", namespace, deployment.identity.name): deployment}
+    if deployment.policy and deployment.version:
+        keys["policy", namespace, deployment.policy] = deployment
+    return keys
+
+
+def services(body: Body) -> dict[str, ServiceSeen]:
+    """Return any Service by its namespace."""
+    return {parse.identity(body).namespace: parse.service_seen(body)}
+
+
+INDICES: Final[Mapping[str, Callable[[Body], dict[Any, Any]]]] = {
+    "policies": policies,
+    "runs": runs,
+    "jobs": jobs,
+    "pods": pods,
+    "deployments": deployments,
+    "services": services,
+}
+KINDS: Final[Mapping[str, Kind]] = {
+    "policies": Kind.POLICY,
+    "runs": Kind.RUN,
+    "jobs": Kind.JOB,
+    "pods": Kind.POD,
+    "deployments": Kind.DEPLOYMENT,
+    "services": Kind.SERVICE,
+}
+
+
+def for_policy(body: Body, _: World) -> list[Key]:
+    """Return the policy itself."""
+    return [parse.identity(body).key]
+
+
+def for_run(body: Body, _: World | None = None) -> list[Key]:
     """Return the policy a run belongs to."""
     return [(body["metadata"]["namespace"], body["spec"]["policyRef"]["name"])]
 
 
-def for_child(body: Body) -> list[Key]:
+def for_child(body: Body, _: World | None = None) -> list[Key]:
     """Return the policy whose label an object of ours carries, whether the policy still exists or not; none for another's object."""
     policy = (body["metadata"].get("labels") or {}).get(naming.POLICY)
     return [(body["metadata"]["namespace"], policy)] if policy else []
@@ -35,11 +94,11 @@ def for_service(body: Body, world: World) -> list[Key]:
     return sorted({*for_child(body), *here})
 
 
-def deployment_keys(body: Body) -> dict[tuple[str, str, str], DeploymentSeen]:
-    """Return under which keys a Deployment is found: by name always, by policy when it is a version's."""
-    deployment = parse.deployment_seen(body)
-    namespace = deployment.identity.namespace
-    keys = {("name", namespace, deployment.identity.name): deployment}
-    if deployment.policy and deployment.version:
-        keys["policy", namespace, deployment.policy] = deployment
-    return keys
+WAKES: Final[Mapping[str, Callable[[Body, World], list[Key]]]] = {
+    "policies": for_policy,
+    "runs": for_run,
+    "jobs": for_child,
+    "pods": for_child,
+    "deployments": for_deployment,
+    "services": for_service,
+}

@@ -4,27 +4,26 @@ Without the overlay a round that starts before the echo of the last one's write 
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Final, TypeVar
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
 
 from typing_extensions import override
 
+from retrainer import waking
 from retrainer.core.kinds import Kind, Manifest
 from retrainer.core.observation import DeploymentSeen, JobSeen, PodSeen, PolicySeen, RunSeen, ServiceSeen
-from retrainer.manifests import seen as parse
 from retrainer.ports import Key, World
 
-Seen = TypeVar("Seen", PolicySeen, RunSeen, JobSeen, DeploymentSeen, ServiceSeen)
 Index = Mapping[Any, Iterable[Any]]
 
 _OVERLAY_S: Final = 30.0
-_PARSERS: Final[Mapping[Kind, Callable[[Manifest], Any]]] = {
-    Kind.POLICY: parse.policy_seen,
-    Kind.RUN: parse.run_seen,
-    Kind.JOB: parse.job_seen,
-    Kind.DEPLOYMENT: parse.deployment_seen,
-    Kind.SERVICE: parse.service_seen,
-}
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    seen: Any
+    until: float
 
 
 class WatchedWorld(World):
@@ -32,20 +31,19 @@ class WatchedWorld(World):
 
     def __init__(self) -> None:
         self._indices: Mapping[str, Index] = {}
-        self._written: dict[tuple[Kind, str, str], tuple[Any, float]] = {}
+        self._written: dict[tuple[str, Any], dict[Key, _Written]] = {}
 
     def attach(self, indices: Mapping[str, Index]) -> None:
-        """Take up the indices `policies`, `runs`, `jobs`, `pods`, `deployments` and `services`."""
+        """Take up the indices that `waking.INDICES` names."""
         self._indices = indices
 
     @override
     def keys(self) -> list[Key]:
-        return list(self._indices["policies"])
+        return list(self._indices.get("policies", ()))
 
     @override
     def policy(self, key: Key) -> PolicySeen | None:
-        found = self._read(Kind.POLICY, self._at("policies", key), lambda policy: policy.identity.key == key)
-        return next(iter(found), None)
+        return next(iter(self._read("policies", key)), None)
 
     @override
     def policies(self, namespace: str) -> list[PolicySeen]:
@@ -53,59 +51,52 @@ class WatchedWorld(World):
 
     @override
     def runs(self, key: Key) -> list[RunSeen]:
-        def belongs(run: RunSeen) -> bool:
-            return (run.identity.namespace, run.spec.policy_ref.name) == key
-
-        return sorted(self._read(Kind.RUN, self._at("runs", key), belongs), key=lambda run: (run.identity.created, run.name))
+        return sorted(self._read("runs", key), key=lambda run: (run.identity.created, run.name))
 
     @override
     def jobs(self, key: Key) -> list[JobSeen]:
-        names = {run.name for run in self.runs(key)}
-        return self._read(Kind.JOB, self._at("jobs", key), lambda job: job.identity.namespace == key[0] and job.run in names)
+        return self._read("jobs", key)
 
     @override
     def pods(self, key: Key) -> list[PodSeen]:
-        return list(self._at("pods", key))
+        return self._read("pods", key)
 
     @override
     def versions(self, key: Key) -> list[DeploymentSeen]:
-        def belongs(deployment: DeploymentSeen) -> bool:
-            return (deployment.identity.namespace, deployment.policy) == key and bool(deployment.version)
-
-        return self._read(Kind.DEPLOYMENT, self._at("deployments", ("policy", *key)), belongs)
+        return self._read("deployments", ("policy", *key))
 
     @override
     def deployment(self, namespace: str, name: str) -> DeploymentSeen | None:
-        key = (namespace, name)
-        found = self._read(Kind.DEPLOYMENT, self._at("deployments", ("name", *key)), lambda one: one.identity.key == key)
-        return next(iter(found), None)
+        return next(iter(self._read("deployments", ("name", namespace, name))), None)
 
     @override
     def services(self, namespace: str) -> list[ServiceSeen]:
-        return self._read(Kind.SERVICE, self._at("services", namespace), lambda service: service.identity.namespace == namespace)
+        return self._read("services", namespace)
 
     @override
     def remember(self, manifest: Manifest) -> None:
         kind = Kind.of(manifest)
-        if (parser := _PARSERS.get(kind)) is not None:
-            meta = manifest["metadata"]
-            self._written[kind, meta["namespace"], meta["name"]] = (parser(manifest), time.monotonic() + _OVERLAY_S)
+        until = time.monotonic() + _OVERLAY_S
+        for index, keys in waking.INDICES.items():
+            if waking.KINDS[index] is kind:
+                for key, seen in keys(manifest).items():
+                    self._written.setdefault((index, key), {})[seen.identity.key] = _Written(seen, until)
 
-    def _at(self, index: str, key: object) -> Iterator[Any]:
-        return iter(self._indices[index].get(key, ()))
-
-    def _read(self, kind: Kind, indexed: Iterator[Seen], belongs: Callable[[Seen], bool]) -> list[Seen]:
+    def _read(self, index: str, key: Any) -> list[Any]:  # noqa: ANN401 - each index has keys of its own
         """Return what the watch brought, newer writes of ours in its place, and what we made and it has not brought yet."""
-        brought = {one.identity.key: one for one in indexed}
-        for place, (mine, until) in list(self._written.items()):
-            if place[0] is not kind:
-                continue
-            theirs = brought.get(mine.identity.key)
-            overtaken = theirs is not None and (theirs.identity.uid != mine.identity.uid or _is_as_new(theirs, mine))
-            if overtaken or time.monotonic() > until:
-                del self._written[place]
-            elif belongs(mine):
-                brought[mine.identity.key] = mine
+        brought = {one.identity.key: one for one in self._indices.get(index, {}).get(key, ())}
+        written = self._written.get((index, key))
+        if not written:
+            return list(brought.values())
+        for place, mine in list(written.items()):
+            theirs = brought.get(place)
+            overtaken = theirs is not None and (theirs.identity.uid != mine.seen.identity.uid or _is_as_new(theirs, mine.seen))
+            if overtaken or time.monotonic() > mine.until:
+                del written[place]
+            else:
+                brought[place] = mine.seen
+        if not written:
+            del self._written[index, key]
         return list(brought.values())
 
 

@@ -2,7 +2,7 @@
 
 from retrainer.api.v1alpha1 import ModelRetrainRunStatus
 from retrainer.api.v1alpha1.policy_status import TriggerStatus
-from retrainer.core.actions import Announcement, Decision, Effect, Severity
+from retrainer.core.actions import Announcement, Decision, Effect, SendTraffic, Severity
 from retrainer.core.arbitration import Arbitration, arbitrate
 from retrainer.core.housekeeping import handled_alerts, tidy
 from retrainer.core.observation import Observation, RunSeen
@@ -21,7 +21,8 @@ def decide(seen: Observation) -> Decision:
     arbitration = arbitrate(seen)
     runs = {name: _joined(step, run, arbitration) for (name, step), run in zip(steps.items(), seen.runs, strict=True)}
     effects: list[Effect] = [effect for step in steps.values() for effect in step.effects]
-    effects += [effect for effect in tidy(seen) if effect not in effects]
+    traffic_moves = any(isinstance(effect, SendTraffic) for effect in effects)
+    effects += [effect for effect in tidy(seen, traffic_moves=traffic_moves) if effect not in effects]
     if arbitration.start is not None:
         effects.append(arbitration.start)
     status = policy_status(seen, runs, arbitration.triggers).model_copy(update={"handled_alerts": handled_alerts(seen)})

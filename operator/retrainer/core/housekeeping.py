@@ -26,9 +26,13 @@ _HANDLED_LIMIT = 32
 _SHARES_TRAFFIC = frozenset({Phase.CANARY, Phase.PROMOTING})
 
 
-def tidy(seen: Observation) -> tuple[Effect, ...]:
-    """Return what brings the policy's objects in order; nothing for a policy that is in order."""
-    return (*_traffic(seen), *_foundations(seen), *_champion(seen), *_leftovers(seen), *_jobs(seen), *_history(seen))
+def tidy(seen: Observation, *, traffic_moves: bool) -> tuple[Effect, ...]:
+    """Return what brings the policy's objects in order; nothing for a policy that is in order.
+
+    `traffic_moves` says that a run writes the Service in this round: that write claims it too, and one round writes it once.
+    """
+    service = [] if traffic_moves else _traffic(seen) or _claim(seen)
+    return (*service, *_monitor(seen), *_champion(seen), *_leftovers(seen), *_jobs(seen), *_history(seen))
 
 
 def handled_alerts(seen: Observation) -> tuple[HandledAlert, ...]:
@@ -38,16 +42,17 @@ def handled_alerts(seen: Observation) -> tuple[HandledAlert, ...]:
     return (*known, *fresh)[-_HANDLED_LIMIT:]
 
 
-def _foundations(seen: Observation) -> list[Effect]:
-    if problem(seen) is not None:
+def _monitor(seen: Observation) -> list[Effect]:
+    if problem(seen) is not None or seen.surroundings.monitor_is_current:
         return []
-    effects: list[Effect] = []
-    if not seen.surroundings.monitor_is_current:
-        secret = seen.policy.spec.monitor.database_secret
-        effects.append(EnsureMonitor(seen.surroundings.sharing_monitor, secret.name, secret.key))
-    if seen.service is None or seen.service.claimed_by != seen.policy.identity.uid:
-        effects.append(ClaimService())
-    return effects
+    secret = seen.policy.spec.monitor.database_secret
+    return [EnsureMonitor(seen.surroundings.sharing_monitor, secret.name, secret.key)]
+
+
+def _claim(seen: Observation) -> list[Effect]:
+    if problem(seen) is not None or (seen.service is not None and seen.service.claimed_by == seen.policy.identity.uid):
+        return []
+    return [ClaimService()]
 
 
 def _traffic(seen: Observation) -> list[Effect]:

@@ -128,6 +128,7 @@ class ModelRetrainRunStatus(Model):
     recheck_at: Time | None = Field(default=None, description="When rejected data is looked at again.")
     frozen: Annotated[Frozen, OPAQUE] | None = Field(default=None, description="What the run uses of the policy.")
     template: Annotated[dict[str, Any], OPAQUE] | None = Field(default=None, description="The pod template the candidate is built from.")
+    template_generation: int = Field(default=0, ge=0, description="The generation of its Deployment then.")
     result: Result | None = Field(default=None, description="What the trainer reported.")
     analysis: Analysis | None = Field(default=None, description="The judgement of the present step, or of the watch.")
     evidence: EvidenceList = Field(default=(), description="Evidence that arrived while the run waited.")

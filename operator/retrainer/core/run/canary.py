@@ -33,7 +33,7 @@ def canary(run: RunSeen, seen: Observation) -> Step:
     if not is_shared(seen):
         effects.append(SendTraffic(seen.champion, seen.previous or "", shared=True))
     if _replicas(seen, status.version) != wanted:
-        effects.append(deploy(run, seen, wanted))
+        effects.append(deploy(run, wanted))
     in_place = status.analysis is not None and status.analysis.weight == weight
     if effects or (ready < wanted and not in_place):
         told = f"asked {weight} %: {ready} of {wanted} candidate pods ready beside {champion_ready} of the champion"

@@ -18,7 +18,7 @@ def deploying(run: RunSeen, seen: Observation) -> Step:
     """Bring the candidate's first pods up, and send the version before the champion away: a canary's selector would reach it."""
     status, now, version = run.status, seen.now, run.status.version or ""
     wanted = _first_pods(run, seen)
-    effects: list[Effect] = [deploy(run, seen, wanted)]
+    effects: list[Effect] = [deploy(run, wanted)]
     leaving = [backend for backend in others(run, seen) if backend.pods or (backend.deployment and backend.deployment.replicas)]
     effects += [ScaleVersion(backend.version, 0) for backend in leaving if backend.deployment and backend.deployment.replicas]
     ready = len(seen.backend(version).ready)
@@ -58,12 +58,11 @@ def smoke_testing(run: RunSeen, seen: Observation) -> Step:
     return roll_back(run, seen, "SmokeTestFailed", f"the candidate answered {probe.status} to {frozen.rollout.smoke_test.path}")
 
 
-def deploy(run: RunSeen, seen: Observation, replicas: int) -> DeployVersion:
+def deploy(run: RunSeen, replicas: int) -> DeployVersion:
     """Return the effect that gives the candidate so many pods, from the template the run froze."""
     assert run.status.template is not None
     assert run.status.version is not None
-    generation = seen.template.generation if seen.template else 0
-    return DeployVersion(run.status.version, replicas, run.status.template, generation)
+    return DeployVersion(run.status.version, replicas, run.status.template, run.status.template_generation)
 
 
 def others(run: RunSeen, seen: Observation) -> list[Backend]:

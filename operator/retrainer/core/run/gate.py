@@ -65,7 +65,9 @@ def _deploy(run: RunSeen, seen: Observation, reason: str, message: str) -> Step:
     if (found := problem(seen)) is not None:
         return wait(status, now, found.reason, found.message)
     assert seen.template is not None, "an accepted policy has a template"
-    return move(status, now, Phase.DEPLOYING, reason, message, template=dict(seen.template.pod))
+    return move(
+        status, now, Phase.DEPLOYING, reason, message, template=dict(seen.template.pod), template_generation=seen.template.generation
+    )
 
 
 def judge(gate: Gate, result: Result, champion: str | None) -> Judged:

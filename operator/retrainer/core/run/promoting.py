@@ -25,7 +25,7 @@ def promoting(run: RunSeen, seen: Observation) -> Step:
     if seen.champion is not None and not backend.ready:
         return roll_back(run, seen, "CandidateNotReady", "the candidate lost its last ready pod before its promotion")
     if backend.deployment is None or backend.deployment.replicas != full:
-        return wait(status, now, "ScalingUp", f"the candidate gets its full size of {full} pods", deploy(run, seen, full), after=5)
+        return wait(status, now, "ScalingUp", f"the candidate gets its full size of {full} pods", deploy(run, full), after=5)
     if len(backend.ready) < full:
         told = f"{len(backend.ready)} of {full} candidate pods are ready: {why_not_ready(seen, version)}"
         return wait(status, now, "ScalingUp", told, after=5)
