@@ -74,7 +74,8 @@ def _parser() -> argparse.ArgumentParser:
     down = command("down", _down, "take it down; caches and images stay")
     down.add_argument("--purge", action="store_true", help="remove the caches and images too")
     command("status", _status, "what is up")
-    command("build", _build, "build the programs of the local way and do nothing else")
+    build = command("build", _build, "build programs and do nothing else")
+    build.add_argument("program", nargs="*", default=[*components.CONTROL_PLANE, *components.NODE])
     image = command("image", _image, "build and load images")
     image.add_argument("what", choices=("build", "load"), help="build TAG from CONTEXT; load TAG into the node")
     image.add_argument("tag")
@@ -108,7 +109,7 @@ def _down(arguments: argparse.Namespace) -> None:
     cluster, _ = choose(arguments.name)
     cluster.down(purge=arguments.purge)
     if cache_root().is_dir():
-        say(f"  kept in {cache_root()}: programs, images, Go's caches, logs; `down --purge` removes them")
+        say(f"  kept in {cache_root()}: programs, images and Go's caches; `down --purge` removes them")
 
 
 def _status(arguments: argparse.Namespace) -> None:
@@ -116,8 +117,9 @@ def _status(arguments: argparse.Namespace) -> None:
     print("\n".join([f"{cluster.way}, because {why}", *cluster.status()]))
 
 
-def _build(_arguments: argparse.Namespace) -> None:
-    components.build([*components.CONTROL_PLANE, *components.NODE])
+def _build(arguments: argparse.Namespace) -> None:
+    components.build(arguments.program)
+    print("\n".join(str(components.built_path(name)) for name in arguments.program))
 
 
 def _image(arguments: argparse.Namespace) -> None:
@@ -138,10 +140,8 @@ def _advertise(arguments: argparse.Namespace) -> None:
 
 def _env(arguments: argparse.Namespace) -> None:
     cluster, _ = choose(arguments.name)
-    names = ("kubectl", "helm") if cluster.has_node else ("kubectl",)
-    folders = dict.fromkeys(str(cluster.binary(name).parent) for name in names)
     print(f"export KUBECONFIG={shlex.quote(str(cluster.kubeconfig))}")
-    print(f"export PATH={shlex.quote(':'.join(folders))}:$PATH")
+    print(f"export PATH={shlex.quote(str(cluster.binary('kubectl').parent))}:$PATH")
 
 
 def _kubectl(arguments: argparse.Namespace) -> None:

