@@ -20,7 +20,7 @@ PLATFORM = ROOT / "demo/platform"
 MEMBERS = ROOT / "demo/members"
 PLACEHOLDERS = {
     "postgres_image": "postgres:15-bookworm",
-    "prometheus_image": "prom/prometheus:v2.42.0",
+    "prometheus_image": "prom/prometheus:v3.13.4",
     "alertmanager_image": "prom/alertmanager:v0.25.0",
     "postgres_password": "letters0and1digits",
     "webhook_token": "letters2and3digits",
