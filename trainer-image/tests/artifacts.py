@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -55,10 +56,10 @@ def reference(features: tuple[Feature, ...] = FEATURES) -> Reference:
     return Reference(500.0, histograms, Histogram((0.3, 0.4, 0.3), 0.0, edges=(0.3, 0.7)))
 
 
-def write_artifact(parent: Path, version: str = "20261123-030000-1", seed: int = 1) -> Artifact:
-    """Write a sound version with random weights under `parent`, and return it."""
+def write_artifact(parent: Path, version: str = "20261123-030000-1", seed: int = 1, **changes: Any) -> Artifact:
+    """Write a sound version with random weights under `parent`, its manifest changed as said, and return it."""
     generator = np.random.default_rng(seed)
-    described = replace(manifest(), version=version)
+    described = replace(manifest(), version=version, **changes)
     shapes = weight_shapes(described.layer_sizes)
     evaluated, shipped = (
         {name: generator.normal(0, 0.5, shape).astype(np.float32) for name, shape in shapes.items()} for _ in range(2)

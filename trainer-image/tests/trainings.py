@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psycopg
 from psycopg.rows import dict_row
 
@@ -33,4 +34,4 @@ def live_accuracy(artifact: Artifact, url: str, **reencoded: float) -> float:
         row.update({column: row[column] * factor for column, factor in reencoded.items()})
     predictions = Predictor(artifact).predict(rows)
     right = [prediction.label == row["churned"] for prediction, row in zip(predictions, rows, strict=True)]
-    return sum(right) / len(right)
+    return float(np.mean(right))

@@ -1,5 +1,6 @@
 """From the request to what a network is fitted on; refuses data that would teach it something false."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -16,6 +17,8 @@ from trainer.dataset.split import Split, recency_weights, temporal_split
 from trainer.errors import DataRejected
 from trainer.models.base import FeatureKind
 from trainer.request import RetrainRequest
+
+_LOG = logging.getLogger("trainer")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +53,13 @@ def prepare(connection: Connection, request: RetrainRequest, besides: Mapping[st
     fitted = fit_features(dataset.where(split.training), weights[split.training], kinds)
     if not fitted.features:
         raise DataRejected("NoFeatures", f"no column of {model.table} varies in the training part")
+    _LOG.debug(
+        "rows: %d fitted, %d validation, %d held out from %s to %s; features: %s",
+        *(int(mask.sum()) for mask in (split.fitted, split.validation, split.holdout)),
+        split.first_holdout_day,
+        last,
+        ", ".join(f"{feature.name} ({feature.kind})" for feature in fitted.features),
+    )
     return Prepared(
         types=types, dataset=dataset, split=split, features=fitted.features, last=last, warnings=fitted.warnings
     )

@@ -1,5 +1,6 @@
 """Fits the candidate: when to stop, the weights for the gate, the calibration, and the weights that serve."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -20,6 +21,7 @@ from trainer.training.calibration import platt_scaling
 if TYPE_CHECKING:
     from trainer.training.network import Rows
 
+_LOG = logging.getLogger("trainer")
 # Keras and numpy order their additions differently, no more.
 _RUNTIME_TOLERANCE = 1e-5
 
@@ -56,7 +58,9 @@ def fit_candidate(prepared: Prepared, request: RetrainRequest, *, require_gpu: b
             rows.natural(split.validation, split.first_holdout_day),
             bar.advance,
         )
+    _LOG.info("best after %d epochs, validation loss %.4f", fit.epochs, fit.validation_loss)
     calibration = rows.calibration(network.logits(fit.weights, rows.inputs[split.validation]))
+    _LOG.debug("%s", calibration)
     evaluated = shipped = fit.weights
     if request.data.refit:
         everything = np.ones(len(prepared.dataset), dtype=np.bool_)

@@ -1,0 +1,158 @@
+"""The command line as a pod and a person use it: exit codes, messages, and what is imported."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import orjson
+import pytest
+
+from tests.artifacts import write_artifact
+from tests.requests import environment_of, request_document
+from tests.worlds import seed_world
+
+HEAVY = ("tensorflow", "keras")
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `trainer` in a process of its own, with nothing of this one's environment but the path."""
+    return subprocess.run(  # noqa: S603 - this very program
+        [sys.executable, "-m", "trainer", *arguments],
+        env={"PATH": os.environ["PATH"], "COLUMNS": "200", **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def imported(*arguments: str, **environment: str) -> set[str]:
+    """Return the modules that a command imports."""
+    program = "import sys, trainer.__main__ as m\ntry: m.main()\nfinally: print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run(  # noqa: S603 - this very program
+        [sys.executable, "-c", program, *arguments],
+        env={"PATH": os.environ["PATH"], **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return set(done.stderr.splitlines()[-1].split())
+
+
+@pytest.fixture(scope="module")
+def world(shared_database: str) -> str:
+    """The URL of a database with 200 days of the platform."""
+    seed_world(shared_database, days=200)
+    return shared_database
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """A termination log as the kubelet makes one."""
+    path = tmp_path / "termination-log"
+    path.touch()
+    return path
+
+
+def message(log: Path) -> Mapping[str, object]:
+    document: dict[str, object] = orjson.loads(log.read_bytes())
+    return document
+
+
+def test_help_lists_every_command_and_imports_none() -> None:
+    done = run("--help")
+    assert done.returncode == 0
+    for command in ("migrate", "seed", "validate", "train", "verify", "serve", "monitor"):
+        assert command in done.stdout
+    heavy = {*HEAVY, "pandas", "sqlalchemy", "alembic", "psycopg", "pydantic", "numpy"}
+    assert heavy.isdisjoint(imported("--help"))
+
+
+@pytest.mark.parametrize("command", ["migrate", "seed", "validate", "train", "verify"])
+def test_every_command_explains_itself_without_tensorflow(command: str) -> None:
+    done = run(command, "--help")
+    assert done.returncode == 0
+    assert "--json" in done.stdout
+    assert set(HEAVY).isdisjoint(imported(command, "--help"))
+
+
+def test_migrate_seed_and_validate_one_after_the_other(empty_database: str) -> None:
+    url = {"DATABASE_URL": empty_database}
+    assert orjson.loads(run("migrate", "--json", DRY_RUN="true", **url).stdout) == {"pending": ["0001"]}
+    assert orjson.loads(run("migrate", "--json", **url).stdout) == {"applied": ["0001"]}
+    seeding = ("seed", "--until", "2026-11-22", "--days", "150", "--json")
+    first = orjson.loads(run(*seeding, **url).stdout)
+    assert first["world"]["members"] == 240
+    assert orjson.loads(run(*seeding, **url).stdout) == first
+    drift = run("seed", "--append", "--until", "2026-12-12", "--concept-drift-from", "2026-11-22", **url)
+    assert "concept drift from 2026-11-22" in drift.stdout
+    validated = run("validate", **url)
+    assert validated.returncode == 0
+    assert "row_count_check" in validated.stdout
+    assert "Validated" in validated.stdout
+
+
+def test_seeding_over_another_world_needs_a_word(world: str) -> None:
+    refused = run("seed", "--until", "2026-10-01", DATABASE_URL=world)
+    assert refused.returncode == 43
+    assert "--append or --replace" in refused.stderr
+
+
+def test_rejected_data_ends_with_42_and_says_why(world: str, log: Path) -> None:
+    document = request_document(Path("unused"), "v1", action="validate", dataQuality={"minRows": 1000})
+    done = run("validate", **environment_of(document, world, TERMINATION_LOG=str(log)))
+    assert done.returncode == 42
+    assert message(log)["reason"] == "InsufficientRows"
+    assert message(log)["message"] == "240 members, at least 1000 are needed"
+    first = orjson.loads(log.read_bytes())["checks"][0]
+    assert first == {"name": "row_count_check", "passed": False, "value": 240, "limit": 1000, "action": "Reject"}
+
+
+def test_without_a_command_it_does_what_the_request_asks(world: str, log: Path) -> None:
+    document = request_document(Path("unused"), "v1", action="validate")
+    done = run(**environment_of(document, world, TERMINATION_LOG=str(log)))
+    assert done.returncode == 0
+    assert orjson.loads(done.stdout)["reason"] == "Validated"
+    assert message(log)["reason"] == "Validated"
+
+
+def test_an_unknown_model_ends_with_43(log: Path) -> None:
+    document = request_document(Path("unused"), "v1") | {"modelType": "unheard_of"}
+    done = run("train", **environment_of(document, "postgresql://unused", TERMINATION_LOG=str(log)))
+    assert done.returncode == 43
+    assert message(log)["reason"] == "BadConfiguration"
+    assert "unheard_of" in str(message(log)["message"])
+
+
+def test_a_lost_database_is_a_fault_that_may_go_away_and_tells_no_password(log: Path) -> None:
+    document = request_document(Path("unused"), "v1")
+    url = "postgresql://user:s3cret@127.0.0.1:1/platform"
+    done = run("train", **environment_of(document, url, TERMINATION_LOG=str(log)))
+    assert done.returncode not in {0, 42, 43}
+    assert "s3cret" not in done.stdout + done.stderr + log.read_text()
+
+
+def test_a_finished_version_is_repeated_without_tensorflow(tmp_path: Path, log: Path) -> None:
+    artifact = write_artifact(tmp_path, "v1")
+    document = request_document(tmp_path, "v1")
+    environment = environment_of(document, "postgresql://127.0.0.1:1/x", TERMINATION_LOG=str(log))
+    done = run("train", "--json", **environment)
+    assert done.returncode == 0, done.stderr
+    assert orjson.loads(done.stdout)["digest"] == message(log)["digest"] == artifact.digest
+    assert set(HEAVY).isdisjoint(imported("train", **environment))
+
+
+def test_verify_says_whether_a_version_is_sound(tmp_path: Path) -> None:
+    artifact = write_artifact(tmp_path)
+    sound = run("verify", str(artifact.path), "--json")
+    assert (sound.returncode, orjson.loads(sound.stdout)["digest"]) == (0, artifact.digest)
+    (artifact.path / "reference.json").unlink()
+    broken = run("verify", str(artifact.path))
+    assert broken.returncode == 1
+    assert broken.stdout.startswith("FileMissing: reference.json is missing")
+
+
+def test_debug_tells_what_is_split_and_learnt_from(world: str) -> None:
+    assert run("validate", DATABASE_URL=world).stderr == ""
+    assert "DEBUG rows: " in run("validate", DATABASE_URL=world, DEBUG="true").stderr
