@@ -23,7 +23,7 @@ SERVICE: Manifest = {
     "metadata": {"name": "churn", "namespace": "shop"},
     "spec": {"secret": "s3cret"},
 }
-LIMITS = Limits(request_s=0.2, attempts=3, first_pause_s=0.001, longest_pause_s=1.0)
+LIMITS = Limits(request_s=0.5, attempts=3, first_pause_s=0.001, longest_pause_s=1.0)
 
 
 @dataclass

@@ -27,7 +27,7 @@ from tests.fakes import FakeClock, FakeMetrics
 
 QUESTION = Question("default", "sum by (model_version) (x)")
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-BOUNDS = Bounds(timeout_s=0.3, concurrent=2, most_bytes=10_000)
+BOUNDS = Bounds(timeout_s=1.0, concurrent=2, most_bytes=10_000)
 
 
 class Stage(ABC):
@@ -58,6 +58,8 @@ class RealStage(Stage):
         self.queries: list[dict[str, Any]] = []
         self.headers: dict[str, str] = {}
         self.ended = asyncio.Event()
+        self.takes_s = 0.0
+        self.under_way = self.most_under_way = 0
         self.url = ""
 
     @override
@@ -75,6 +77,10 @@ class RealStage(Stage):
         if answer is None:
             await self.ended.wait()
             return web.Response()
+        self.under_way += 1
+        self.most_under_way = max(self.most_under_way, self.under_way)
+        await asyncio.sleep(self.takes_s)
+        self.under_way -= 1
         return web.Response(status=answer.status, body=answer.body, headers=answer.headers)
 
     async def refused(self) -> NoDataReason:
@@ -195,7 +201,7 @@ async def test_what_is_not_the_api_or_too_large_is_refused(real: RealStage, answ
 async def test_a_server_that_takes_too_long_is_a_timeout(real: RealStage) -> None:
     real.answers = [None]
     assert await real.refused() is NoDataReason.TIMEOUT
-    assert real.queries[0]["timeout"] == "0.3s"
+    assert real.queries[0]["timeout"] == "1s"
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://nowhere.invalid", "http://user:s3cret@127.0.0.1:1"])
@@ -254,11 +260,19 @@ async def test_one_who_leaves_does_not_take_the_answer_away_from_the_others(real
     assert isinstance(await staying, Vector)
 
 
-async def test_only_so_many_questions_are_under_way_and_the_wait_counts(real: RealStage) -> None:
+async def test_only_so_many_questions_are_under_way_at_once(real: RealStage) -> None:
+    real.will_answer(Series({}, 1.0))
+    real.takes_s = 0.02
+    async with metrics_of(Source(real.url), Bounds(concurrent=2)) as metrics:
+        answers = await asyncio.gather(*(metrics.ask(Question("default", f"x{n}")) for n in range(6)))
+    assert all(isinstance(answer, Vector) for answer in answers)
+    assert real.most_under_way == 2
+
+
+async def test_the_wait_for_a_turn_counts_towards_the_timeout(real: RealStage) -> None:
     real.answers = [None]
-    answers = await asyncio.gather(*(real.metrics.ask(Question("default", f"x{n}")) for n in range(10)))
-    assert {answer.reason for answer in answers if isinstance(answer, NoData)} == {NoDataReason.TIMEOUT}
-    assert len(real.queries) == BOUNDS.concurrent
+    answers = await asyncio.gather(*(real.metrics.ask(Question("default", f"x{n}")) for n in range(5)))
+    assert [answer.reason for answer in answers if isinstance(answer, NoData)] == [NoDataReason.TIMEOUT] * 5
 
 
 async def test_user_and_password_of_the_url_are_shown_to_the_server(real: RealStage) -> None:

@@ -21,7 +21,7 @@ from retrainer.server import Listener
 from tests.fakes import FakeClock
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-BOUNDS = WebhookBounds(most_bytes=10_000, read_s=0.3, decide_s=0.3)
+BOUNDS = WebhookBounds(most_bytes=10_000, read_s=1.0, decide_s=1.0)
 
 
 class Intake(AlertIntake):
