@@ -109,7 +109,7 @@ def _down(arguments: argparse.Namespace) -> None:
     cluster, _ = choose(arguments.name)
     cluster.down(purge=arguments.purge)
     if cache_root().is_dir():
-        say(f"  kept in {cache_root()}: programs, images and Go's caches; `down --purge` removes them")
+        say(f"  kept in {cache_root()}: programs, images, Go's caches and logs; `down --purge` removes them")
 
 
 def _status(arguments: argparse.Namespace) -> None:

@@ -50,7 +50,7 @@ class LocalCluster:
 
     @property
     def audit_log(self) -> Path | None:
-        """The API server's audit log; it goes at `down`."""
+        """The API server's audit log; it stays after `down`, until the next `up`."""
         return self._layout().logs / "audit.log"
 
     def plan(self) -> Sequence[Change]:
@@ -87,7 +87,6 @@ class LocalCluster:
         """End and remove everything; with `purge` also the caches, of all clusters, when none is up."""
         with locked(f"cluster {self.name}"), step(f"taking down {self.name}"):
             teardown.clean(self.name)
-            shutil.rmtree(self._layout().home, ignore_errors=True)
         if purge:
             teardown.purge()
 
@@ -95,7 +94,7 @@ class LocalCluster:
         """Processes and addresses, and what a local cluster cannot do."""
         record, layout = self._record(), self._layout()
         if not record.exists():
-            return [f"{self.name}: down" + f"; logs of an `up` that failed are in {layout.logs}" * layout.logs.is_dir()]
+            return [f"{self.name}: down" + f"; logs of the last time in {layout.logs}" * layout.logs.is_dir()]
         alive = {process.name for process in record.alive()}
         states = [f"{one.name} ({one.pid if one.name in alive else 'gone'})" for one in record.processes]
         lines = [

@@ -24,7 +24,7 @@ class Layout:
 
     @property
     def home(self) -> Path:
-        """Everything of the cluster; after an `up` that failed only its logs are left there."""
+        """Everything of the cluster; after `down` only its logs are left there, until the next `up`."""
         return cluster_home(self.name)
 
     @property

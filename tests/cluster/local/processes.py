@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ _TAIL_LINES = 12
 _MISLEADING = {"KUBECONFIG", "GOFLAGS", "NOTIFY_SOCKET"}
 # The shell waits until its id is on record and then becomes the program, under the same id. When this process dies
 # before that, the shell reads the end of its input and leaves: there is no moment in which a process is unknown.
-_RECORDED_FIRST = 'read -r go || exit 1; exec "$@" </dev/null'
+_RECORDED_FIRST = 'cd /; read -r go || exit 1; exec "$@" </dev/null'
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,22 +27,24 @@ class Processes:
     def start(self, name: str, argv: Sequence[str | Path], env: Mapping[str, str] | None = None) -> Started:
         """Start a program in a session of its own: the terminal's Ctrl-C is for the tool, not for the cluster."""
         self.logs.mkdir(parents=True, exist_ok=True)
-        with self._log(name).open("ab") as log:
-            process = subprocess.Popen(
+        starting, go = os.pipe()
+        with self._log(name).open("ab") as log, os.fdopen(starting, "rb") as waits, os.fdopen(go, "wb") as told:
+            # Not subprocess: these outlive us, and its objects complain about children that nobody waits for.
+            pid = os.posix_spawn(
+                "/bin/sh",
                 ["/bin/sh", "-c", _RECORDED_FIRST, name, *(str(part) for part in argv)],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=_environment(env or {}),
-                start_new_session=True,
-                cwd="/",
+                _environment(env or {}),
+                file_actions=[
+                    (os.POSIX_SPAWN_DUP2, waits.fileno(), 0),
+                    (os.POSIX_SPAWN_DUP2, log.fileno(), 1),
+                    (os.POSIX_SPAWN_DUP2, log.fileno(), 2),
+                ],
+                setsid=True,
             )
-        started = Started(name, process.pid, start_ticks(process.pid) or 0)
-        self.record.processes.append(started)
-        self.record.write()
-        assert process.stdin is not None
-        process.stdin.write(b"go\n")
-        process.stdin.close()
+            started = Started(name, pid, start_ticks(pid) or 0)
+            self.record.processes.append(started)
+            self.record.write()
+            told.write(b"go\n")
         return started
 
     def wait_for(self, what: str, probe: Callable[[], str], timeout: float) -> None:

@@ -59,7 +59,7 @@ def refuse_second_node(name: str) -> None:
 
 
 def purge() -> None:
-    """Remove the cache directory: programs, images and Go's caches."""
+    """Remove the cache directory: programs, images, Go's caches and logs."""
     if others := [record.path.parent.name for record in _others("")]:
         raise ClusterError(f"the caches are in use by {', '.join(others)}: take down first what is up there")
     with step(f"removing {cache_root()}"):
