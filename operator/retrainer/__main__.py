@@ -9,6 +9,7 @@ import sys
 import kopf
 import uvloop
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from retrainer.adapters.alertmanager import AlertmanagerWebhook
 from retrainer.adapters.clock import SystemClock
@@ -35,7 +36,7 @@ def main() -> None:
     """Run the operator; exit code 2 when a setting is missing or wrong."""
     try:
         settings = Settings()
-    except ValidationError as error:
+    except (ValidationError, SettingsError) as error:
         sys.exit(f"settings: {error}")
     configure_logging(settings.log_level, settings.log_format)
     logging.getLogger("kopf.objects").setLevel(logging.WARNING)  # it tells of every event that it was handled

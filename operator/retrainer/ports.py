@@ -28,7 +28,8 @@ class Cluster(Protocol):
         """Apply the manifest server-side under the operator's one field manager and return the object.
 
         Raises FieldConflict when a field belongs to another manager and `force` is off, and Conflict when the manifest carries a
-        `metadata.resourceVersion` that is no longer the object's.
+        `metadata.resourceVersion` that is no longer the object's, or a `metadata.uid` that is not; without the UID, one that was
+        deleted meanwhile is made again.
         """
 
     async def create(self, manifest: Manifest) -> Manifest:

@@ -47,8 +47,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="RETRAINER_", frozen=True, hide_input_in_errors=True)
 
     trainer_image: Annotated[str, Field(min_length=1, description="For training where a policy names none, and always for the monitor.")]
-    operator_namespace: Annotated[Name, Field(description="Where the operator runs and keeps its Lease.")]
-    pod_name: Annotated[str, Field(min_length=1, description="Who holds the Lease.")]
+    pod_name: Annotated[str, Field(min_length=1, description="Who reports an Event.")]
     watch_namespaces: Annotated[
         tuple[Name, ...], NoDecode, BeforeValidator(_split), Field(description="Separated by commas; empty is all namespaces.")
     ] = ()

@@ -39,7 +39,6 @@ class Telemetry(Observer):
         self._alerts = Counter("retrainer_operator_alerts", "Alerts received by the webhook", ["result"], registry=registry)
         self._ready = Gauge("retrainer_policy_ready", "Whether the policy is Ready", _POLICY, registry=registry)
         self._weight = Gauge("retrainer_candidate_weight", "Percent of traffic asked for the candidate", _POLICY, registry=registry)
-        self._trigger = Gauge("retrainer_trigger_value", "A trigger's live value", [*_POLICY, "trigger"], registry=registry)
         self._runs = Counter("retrainer_runs", "Runs that ended", [*_POLICY, "outcome"], registry=registry)
         self._rollback = Histogram(
             "retrainer_rollback_seconds",
@@ -79,13 +78,6 @@ class Telemetry(Observer):
         self._ready.labels(namespace, policy).set(ready)
         self._weight.labels(namespace, policy).set(candidate_weight)
 
-    def show_trigger(self, namespace: str, policy: str, trigger: str, value: float | None) -> None:
-        """Show a trigger's live value in its preset's unit; None takes the series away, as there is no figure."""
-        if value is None:
-            self._trigger.remove_by_labels({"namespace": namespace, "policy": policy, "trigger": trigger})
-        else:
-            self._trigger.labels(namespace, policy, trigger).set(value)
-
     def count_run(self, namespace: str, policy: str, outcome: str) -> None:
         """Count a run that ended."""
         self._runs.labels(namespace, policy, outcome).inc()
@@ -96,7 +88,7 @@ class Telemetry(Observer):
 
     def forget_policy(self, namespace: str, policy: str) -> None:
         """Take away the series of a policy that is gone."""
-        for metric in (self._ready, self._weight, self._trigger, self._runs):
+        for metric in (self._ready, self._weight, self._runs):
             metric.remove_by_labels({"namespace": namespace, "policy": policy})
 
 

@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from retrainer.settings import Settings
 
-NEEDED = {"TRAINER_IMAGE": "trainer:1", "OPERATOR_NAMESPACE": "retrainer", "POD_NAME": "retrainer-0"}
+NEEDED = {"TRAINER_IMAGE": "trainer:1", "POD_NAME": "retrainer-0"}
 Given = Callable[..., Settings]
 
 

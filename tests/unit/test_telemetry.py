@@ -23,23 +23,12 @@ def test_a_policy_that_is_gone_takes_all_its_series_and_only_its_own_along() -> 
     telemetry = Telemetry()
     for policy in ("churn", "load"):
         telemetry.show_policy("shop", policy, ready=True, candidate_weight=10)
-        telemetry.show_trigger("shop", policy, "drift", 0.2)
         telemetry.count_run("shop", policy, "Succeeded")
     telemetry.forget_policy("shop", "churn")
     policies = {
         sample.labels["policy"] for metric in telemetry.registry.collect() for sample in metric.samples if "policy" in sample.labels
     }
     assert policies == {"load"}
-
-
-def test_a_trigger_without_a_figure_shows_none() -> None:
-    telemetry = Telemetry()
-    labels = {"namespace": "shop", "policy": "churn", "trigger": "drift"}
-    telemetry.show_trigger("shop", "churn", "drift", None)
-    telemetry.show_trigger("shop", "churn", "drift", 0.2)
-    assert value(telemetry, "retrainer_trigger_value", **labels) == 0.2
-    telemetry.show_trigger("shop", "churn", "drift", None)
-    assert value(telemetry, "retrainer_trigger_value", **labels) is None
 
 
 def test_requests_questions_alerts_and_rollbacks_are_counted() -> None:

@@ -23,7 +23,6 @@ class Kind(Enum):
     DEPLOYMENT = ("apps/v1", "Deployment", "deployments")
     ROLE_BINDING = ("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings")
     EVENT = ("events.k8s.io/v1", "Event", "events")
-    LEASE = ("coordination.k8s.io/v1", "Lease", "leases")
 
     @property
     def api_version(self) -> str:

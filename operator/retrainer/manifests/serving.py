@@ -92,7 +92,8 @@ def _service(claim: Claim, service: ServiceSeen | None, annotations: dict[str, s
     if selector is not None:
         spec["selector"] = selector
     if service is not None:
-        meta["resourceVersion"] = service.identity.resource_version
+        # With its UID besides: a Service that was deleted meanwhile is not made again from what was known of it.
+        meta |= {"resourceVersion": service.identity.resource_version, "uid": service.identity.uid}
     return {
         "apiVersion": Kind.SERVICE.api_version,
         "kind": Kind.SERVICE.kind,
