@@ -61,7 +61,7 @@ def rule_files() -> dict[str, str]:
 def namespaces(control_plane: LocalCluster) -> Iterator[Kubectl]:
     """Make the namespaces with Pod Security enforced, the demo's as their files say, and the operator's likewise."""
     kubectl = Kubectl(control_plane)
-    own = {
+    own: Manifest = {
         "apiVersion": "v1",
         "kind": "Namespace",
         "metadata": {"name": NAMESPACE, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
@@ -184,8 +184,17 @@ def test_alertmanager_posts_each_alert_by_itself_to_the_chart_s_service() -> Non
     assert settings["route"]["group_by"] == ["..."]
 
 
-def test_prometheus_is_where_the_chart_looks_for_it() -> None:
-    values = yaml.safe_load((CHART / "values.yaml").read_text(encoding="utf-8"))
+def test_the_chart_takes_the_demo_s_values() -> None:
+    values = yaml.safe_load((PLATFORM / "chart/values.yaml").read_text(encoding="utf-8"))
+    [deployment] = of_kind("Deployment", values)
+    template = deployment["spec"]["template"]
+    ports = {port["name"]: str(port["containerPort"]) for port in template["spec"]["containers"][0]["ports"]}
+    assert template["metadata"]["annotations"]["prometheus.io/port"] == ports["metrics"]
+
+
+@pytest.mark.parametrize("file", [CHART / "values.yaml", PLATFORM / "chart/values.yaml"], ids=["chart", "demo"])
+def test_prometheus_is_where_the_chart_looks_for_it(file: Path) -> None:
+    values = yaml.safe_load(file.read_text(encoding="utf-8"))
     [service] = [one for one in manifests() if one["kind"] == "Service" and one["metadata"]["name"] == "prometheus"]
     port = service["spec"]["ports"][0]["port"]
     assert values["metricsSources"]["default"] == f"http://prometheus.{service['metadata']['namespace']}.svc:{port}"
