@@ -2,15 +2,12 @@
 
 import asyncio
 import socket
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import Any
 
 import uvicorn
 from typing_extensions import override
-
-if TYPE_CHECKING:
-    from uvicorn._types import ASGI3Application
 
 BACKLOG = 2048
 # Longer than clients and proxies keep an idle connection (Go 90 s, Traefik 90 s, Google's load balancer 600 s): whoever
@@ -29,7 +26,7 @@ def bind(port: int) -> socket.socket:
 class Listener(uvicorn.Server):
     """Answers on one socket from `run` until `stop`; what is in flight then is finished for up to five seconds."""
 
-    def __init__(self, app: "ASGI3Application") -> None:
+    def __init__(self, app: Callable[[Any, Any, Any], Awaitable[None]]) -> None:
         super().__init__(
             uvicorn.Config(
                 app,

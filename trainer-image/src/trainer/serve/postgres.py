@@ -7,7 +7,6 @@ from typing import Any, Final, TypeAlias
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.types.numeric import FloatLoader
 
 from trainer.errors import BadConfiguration
 
@@ -49,7 +48,7 @@ class Database:
             raise BadConfiguration("DATABASE_URL is not a libpq connection string") from None
 
     async def connect(self) -> Connection:
-        """Return a connection in autocommit mode that reads `numeric` as float; raises one of OUTAGES."""
+        """Return a connection in autocommit mode; raises one of OUTAGES."""
         connection = await psycopg.AsyncConnection.connect(
             self.url,
             autocommit=True,
@@ -58,7 +57,6 @@ class Database:
             application_name=self.application,
             **_LIVENESS,  # type: ignore[arg-type]
         )
-        connection.adapters.register_loader("numeric", FloatLoader)
         await connection.execute(f"SET statement_timeout = {int(self.statement_seconds * 1000)}")
         return connection
 

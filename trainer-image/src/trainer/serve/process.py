@@ -35,9 +35,7 @@ class ServingProcess:
             database = Database(settings.database_url, application="retrainer-serve")
             self._profiles = Profiles(database, model.live, model.features)
             self._log = PredictionLog(database, model.model_type, model.version, self._metrics.logs_dropped)
-        self._listener = Listener(
-            PredictionApp(model, self._lifecycle, self._metrics, self._profiles, self._log)  # type: ignore[arg-type]
-        )
+        self._listener = Listener(PredictionApp(model, self._lifecycle, self._metrics, self._profiles, self._log))
 
     async def run(self, listening: socket.socket, stop: asyncio.Event) -> None:
         """Serve until `stop` is set, then drain; setting it again while draining ends the drain."""

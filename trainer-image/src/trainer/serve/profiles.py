@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from psycopg import sql
+from psycopg.types.numeric import FloatLoader
 
 from trainer.models.base import LiveTable
 from trainer.serve.postgres import OUTAGES, Connection, Database, Outage
@@ -46,6 +47,7 @@ class Profiles:
         while True:
             try:
                 async with await self._database.connect() as connection:
+                    connection.adapters.register_loader("numeric", FloatLoader)
                     while True:
                         started = time.perf_counter()
                         await self._refresh(connection)

@@ -1,0 +1,129 @@
+"""What the monitor knows of policies and runs: the few fields it projects, read from untyped objects."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+Document = Mapping[str, Any]
+
+DEFAULT_SECRET_KEY = "url"  # noqa: S105 - the name of a key, and the schema's default
+SUCCEEDED = "Succeeded"
+
+
+class ClusterUnavailable(Exception):  # noqa: N818 - a condition, not a bug
+    """The API server did not answer, or not with the objects."""
+
+
+class Cluster(Protocol):
+    """Where policies and runs come from; all methods raise ClusterUnavailable."""
+
+    async def policies(self) -> Sequence[Document]:
+        """Return the namespace's ModelRetrainPolicies as the API server gives them."""
+
+    async def runs(self) -> Sequence[Document]:
+        """Return the namespace's ModelRetrainRuns as the API server gives them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """A policy; `champion` serves, None before the first version. `allow` and `deny` are patterns of columns."""
+
+    name: str
+    created: str
+    model_type: str
+    database_secret: tuple[str, str]
+    champion: str | None = None
+    champion_digest: str | None = None
+    allow: tuple[str, ...] = ("*",)
+    deny: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A run; `trigger` and `cause` say why it began, `reason` and `message` how it stands or ended."""
+
+    name: str
+    policy: str
+    version: str
+    trigger: str = ""
+    cause: str = ""
+    outcome: str | None = None
+    reason: str = ""
+    message: str = ""
+    promoted_at: datetime | None = None
+    completed_at: datetime | None = None
+    digest: str | None = None
+    metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+
+def read_policy(document: Document) -> Policy:
+    """Return the policy in an object of the API; what is absent has its default."""
+    metadata, spec = document["metadata"], document["spec"]
+    champion = _at(document, "status", "champion")
+    secret = _at(spec, "monitor", "databaseSecret")
+    features = _at(spec, "training", "data", "features")
+    return Policy(
+        name=metadata["name"],
+        created=str(metadata.get("creationTimestamp") or ""),
+        model_type=spec["modelType"],
+        database_secret=(str(secret.get("name", "")), str(secret.get("key") or DEFAULT_SECRET_KEY)),
+        champion=champion.get("version") or None,
+        champion_digest=champion.get("digest") or None,
+        allow=tuple(features.get("allow") or ("*",)),
+        deny=tuple(features.get("deny") or ()),
+    )
+
+
+def read_run(document: Document) -> Run:
+    """Return the run in an object of the API; its version is the status's, else the spec's, else empty."""
+    spec, status = document["spec"], document.get("status") or {}
+    result = status.get("result") or {}
+    return Run(
+        name=document["metadata"]["name"],
+        policy=_at(spec, "policyRef").get("name", ""),
+        version=status.get("version") or spec.get("version") or "",
+        trigger=_text(spec.get("trigger")),
+        cause=_text(spec.get("message")) or _text(spec.get("reason")),
+        outcome=status.get("outcome") or None,
+        reason=_text(status.get("reason")),
+        message=_text(status.get("message")),
+        promoted_at=_time(status.get("promotedAt")),
+        completed_at=_time(status.get("completedAt")),
+        digest=result.get("digest") or None,
+        metrics={side: _figures(figures) for side, figures in (result.get("metrics") or {}).items() if figures},
+    )
+
+
+def _at(document: Document, *path: str) -> Document:
+    for key in path:
+        document = document.get(key) or {}
+    return document
+
+
+def _text(value: Any) -> str:
+    # A text of Postgres holds no NUL.
+    return "" if value is None else str(value).replace("\x00", "")
+
+
+def _time(value: Any) -> datetime | None:
+    """Return an RFC 3339 time; None for what is absent or is none."""
+    try:
+        time = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _figures(figures: Any) -> dict[str, float]:
+    """Return the finite numbers among a trainer's figures."""
+    found: dict[str, float] = {}
+    for name, value in dict(figures).items():
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            continue
+        if math.isfinite(number):
+            found[_text(name)] = number
+    return found
