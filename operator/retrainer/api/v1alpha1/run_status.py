@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, FiniteFloat
 from pydantic.json_schema import WithJsonSchema
 
 from retrainer.api.v1alpha1.common import Conditions, Message, Model, Reason, Time, VersionName
@@ -11,7 +11,8 @@ from retrainer.api.v1alpha1.rollout import Gate, Rollout, Serving
 from retrainer.api.v1alpha1.run import EvidenceList
 from retrainer.api.v1alpha1.training import DataQuality, Training
 
-Figures = Annotated[dict[Annotated[str, Field(max_length=64)], float], Field(max_length=32)]
+Figures = Annotated[dict[Annotated[str, Field(max_length=64)], FiniteFloat], Field(max_length=32)]
+"""A figure is finite: NaN is below no floor and above no ceiling, and would pass every gate."""
 OPAQUE = WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True})
 
 

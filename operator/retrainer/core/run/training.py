@@ -8,9 +8,10 @@ import re
 from datetime import timedelta
 from typing import Final
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from retrainer.api.v1alpha1 import seconds
+from retrainer.api.v1alpha1.common import Reason
 from retrainer.api.v1alpha1.run_status import Result
 from retrainer.core import naming
 from retrainer.core.actions import DeleteJob, LaunchJob
@@ -25,11 +26,22 @@ _EXIT_CODE: Final = re.compile(r"exit code (\d+)")
 _MAX_ATTEMPTS: Final = 5
 
 
+_REASON: Final = TypeAdapter(Reason)
+
+
 class Report(BaseModel):
     """What a trainer says about data or a configuration it refuses."""
 
-    reason: str = "DataRejected"
+    reason: object = None
     message: str = ""
+
+    @property
+    def why(self) -> str:
+        """The trainer's reason where it is one: the API server refuses a status with any other, for as long as the pod lives."""
+        try:
+            return _REASON.validate_python(self.reason)
+        except ValidationError:
+            return "DataRejected"
 
 
 def validating(run: RunSeen, seen: Observation) -> Step:  # noqa: C901 - one guard a way a Job can end
@@ -46,6 +58,10 @@ def validating(run: RunSeen, seen: Observation) -> Step:  # noqa: C901 - one gua
     if job.complete:
         if run.spec.dry_run:
             return end(status, now, Outcome.DRY_RUN_PASSED, "DryRun", "the data passed; a dry run ends here")
+        if seen.policy.spec.suspend:
+            return wait(
+                status, now, "Suspended", "the data passed; the policy is suspended: nothing is trained until spec.suspend is false"
+            )
         return move(status, now, Phase.QUEUED, "DataPassed", "the data passed its checks; a training Job is asked for")
     if job.failed is None:
         return wait(status, now, *_waiting_for(job, pods, "Validating", "the data is being looked at"))
@@ -53,7 +69,7 @@ def validating(run: RunSeen, seen: Observation) -> Step:  # noqa: C901 - one gua
     if code == DATA_REJECTED:
         recheck = now + timedelta(seconds=seconds(frozen.data_quality.recheck))
         told = f"{report.message or 'the data was rejected'}; it is looked at again at {recheck:%H:%M:%S} UTC"
-        return wait(status, now, report.reason, told, recheck_at=recheck, after=(recheck - now).total_seconds())
+        return wait(status, now, report.why, told, recheck_at=recheck, after=(recheck - now).total_seconds())
     if code == BAD_CONFIGURATION:
         return end(status, now, Outcome.TRAINING_FAILED, "BadConfiguration", report.message or "the trainer refused its configuration")
     return end(status, now, Outcome.TRAINING_FAILED, "ValidationFailed", f"the validation Job failed: {_why(job, pods)}")
@@ -76,6 +92,8 @@ def training(run: RunSeen, seen: Observation) -> Step:
         )  # fmt: skip
     if job.failed is not None:
         return _failed(run, seen, job, pods)
+    if pods and pods[-1].ended is not None and not job.suspended:
+        return hold(status)  # the Job has not yet said what that means
     if any(pod.phase == "Running" and pod.waits_for is None for pod in pods):
         if status.phase is Phase.TRAINING:
             return wait(status, now, "Training", f"training version {status.version}")
@@ -113,14 +131,15 @@ def _trained(run: RunSeen, seen: Observation, job: JobSeen, pods: tuple[PodSeen,
         )  # fmt: skip
     name = frozen_of(status).gate.metrics[0].name
     score = result.metrics.candidate.get(name)
-    told = f"version {result.version} is trained" + (f", {name} {score:.3f}" if score is not None else "")
-    return move(status, now, Phase.GATING, "Trained", told, result=result, score=None if score is None else f"{score:.3f}")
+    shown = None if score is None else f"{score:.3f}" if abs(score) < 1e6 else f"{score:.3g}"
+    told = f"version {result.version} is trained" + (f", {name} {shown}" if shown is not None else "")
+    return move(status, now, Phase.GATING, "Trained", told, result=result, score=shown)
 
 
 def _failed(run: RunSeen, seen: Observation, job: JobSeen, pods: tuple[PodSeen, ...]) -> Step:
     status, now, code, report = run.status, seen.now, _exit_code(job, pods), _report(pods)
     if code == DATA_REJECTED:
-        return end(status, now, Outcome.DATA_REJECTED, report.reason, report.message or "the trainer rejected the data")
+        return end(status, now, Outcome.DATA_REJECTED, report.why, report.message or "the trainer rejected the data")
     if code == BAD_CONFIGURATION:
         return end(status, now, Outcome.TRAINING_FAILED, "BadConfiguration", report.message or "the trainer refused its configuration")
     reason = job.failed[0] if job.failed else "Failed"
