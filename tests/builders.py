@@ -28,6 +28,9 @@ from retrainer.core.observation import (
 from retrainer.core.phases import Phase
 from retrainer.core.traffic import candidate_pods
 
+Part = Any
+"""A field of what is built, as a test pleases to write it; the models check it."""
+
 NOW: Final = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 CHAMPION: Final = "20261101-030000-51"
 PREVIOUS: Final = "20261001-030000-50"
@@ -60,7 +63,7 @@ def a_policy(
     status: Mapping[str, Any] | None = None,
     generation: int = 3,
     created: datetime = NOW - timedelta(days=60),
-    **spec: Any,
+    **spec: Part,
 ) -> PolicySeen:
     """Return a policy; keyword arguments are fields of its spec, nested ones as mappings."""
     return PolicySeen(
@@ -84,7 +87,7 @@ def a_run(  # noqa: PLR0913 - each part of a run is some test's subject
     approve: str = "",
     abort: str = "",
     deleting: bool = False,
-    **status: Any,
+    **status: Part,
 ) -> RunSeen:
     """Return a run that has come to a phase an hour ago, with what a run in that phase has; keyword arguments are fields of its status."""
     created = created or NOW - timedelta(hours=9) + timedelta(seconds=number - 57)
@@ -110,19 +113,19 @@ def a_run(  # noqa: PLR0913 - each part of a run is some test's subject
     )
 
 
-def a_result(*, version: str = CANDIDATE, candidate: float = 0.9, champion: float | None = 0.8, **more: Any) -> dict[str, Any]:
+def a_result(*, version: str = CANDIDATE, candidate: float = 0.9, champion: float | None = 0.8, **more: Part) -> dict[str, Any]:
     """Return what a trainer reports, as its termination message says it."""
     metrics = {"candidate": {"accuracy": candidate}} | ({} if champion is None else {"champion": {"accuracy": champion}})
     return {"version": version, "digest": "sha256:9f2c", "metrics": metrics} | more
 
 
-def a_job(name: str, run: str = "churn-risk-57", *, created: datetime = NOW - timedelta(minutes=30), **seen: Any) -> JobSeen:
+def a_job(name: str, run: str = "churn-risk-57", *, created: datetime = NOW - timedelta(minutes=30), **seen: Part) -> JobSeen:
     """Return a Job; `failed` is reason and message of its condition."""
     component = Component.VALIDATE if "-validate-" in name else Component.TRAIN
     return JobSeen(identity=an_identity(name, created=created), run=run, component=component, **seen)
 
 
-def a_pod(owner: str, *, exit_code: int | None = None, message: str = "", age_s: float = 60, number: int = 0, **seen: Any) -> PodSeen:
+def a_pod(owner: str, *, exit_code: int | None = None, message: str = "", age_s: float = 60, number: int = 0, **seen: Part) -> PodSeen:
     """Return a pod of a Job or, where the owner is no Job's name, of a version; with an exit code it has ended."""
     kind = next((kind for mark, kind in (("-validate-", Component.VALIDATE), ("-train-", Component.TRAIN)) if mark in owner), None)
     if exit_code is not None:
@@ -137,25 +140,26 @@ def pods_of(version: str, ready: int, starting: int = 0) -> tuple[PodSeen, ...]:
     return (*up, *(a_pod(version, number=ready + n) for n in range(starting)))
 
 
-def a_deployment(version: str, replicas: int = 3, **seen: Any) -> DeploymentSeen:
+def a_deployment(version: str, replicas: int = 3, **seen: Part) -> DeploymentSeen:
     """Return a version's Deployment."""
     identity = an_identity(f"churn-risk-api-{version}")
-    known = {"generation": 1, "policy": "churn-risk", "component": "serve", "template_generation": 5} | seen
+    known: dict[str, Any] = {"generation": 1, "policy": "churn-risk", "component": "serve", "template_generation": 5} | seen
     return DeploymentSeen(identity=identity, replicas=replicas, version=version, **known)
 
 
-def a_service(champion: str = CHAMPION, *, previous: str = "", shared: bool = False, **seen: Any) -> ServiceSeen:
+def a_service(champion: str = CHAMPION, *, previous: str = "", shared: bool = False, **seen: Part) -> ServiceSeen:
     """Return the policy's Service; without a champion it selects nothing yet."""
     selector = {naming.SERVES: "churn-risk"} if champion else {}
     if champion and not shared:
         selector[naming.VERSION] = champion
-    known = {"selector": selector, "claimed_by": "uid-of-churn-risk", "policy": "churn-risk", "made_by_us": True} | seen
+    known: dict[str, Any] = {"selector": selector, "claimed_by": "uid-of-churn-risk", "policy": "churn-risk", "made_by_us": True} | seen
     return ServiceSeen(identity=an_identity("churn-risk"), champion=champion, previous=previous, **known)
 
 
-def a_template(generation: int = 5, **seen: Any) -> TemplateSeen:
+def a_template(generation: int = 5, **seen: Part) -> TemplateSeen:
     """Return the pod template of `serving.deploymentRef`."""
-    return TemplateSeen(generation=generation, **({"replicas": 0, "pod": TEMPLATE} | seen))
+    known: dict[str, Any] = {"replicas": 0, "pod": TEMPLATE} | seen
+    return TemplateSeen(generation=generation, **known)
 
 
 def an_alert(fingerprint: str = "f1", *, started_s_ago: float = 600, heard_s_ago: float = 10, firing: bool = True, **labels: str) -> Alert:
@@ -164,12 +168,12 @@ def an_alert(fingerprint: str = "f1", *, started_s_ago: float = 600, heard_s_ago
     return Alert(fingerprint, firing, carried, NOW - timedelta(seconds=started_s_ago), NOW - timedelta(seconds=heard_s_ago), "it drifts")
 
 
-def alerting(name: str = "paged", **more: Any) -> dict[str, Any]:
+def alerting(name: str = "paged", **more: Part) -> dict[str, Any]:
     """Return an alert trigger of a spec."""
     return {"name": name, "alert": {"match_labels": {"alertname": "ModelDrift"}}} | more
 
 
-def seen(policy: PolicySeen | None = None, *runs: RunSeen, backends: Mapping[str, int] | None = None, **parts: Any) -> Observation:
+def seen(policy: PolicySeen | None = None, *runs: RunSeen, backends: Mapping[str, int] | None = None, **parts: Part) -> Observation:
     """Return an observation; `backends` are versions with so many ready pods and as many replicas (the champion's alone by default).
 
     A service given as None is a policy that serves nothing yet; other parts are the observation's own.
@@ -180,18 +184,20 @@ def seen(policy: PolicySeen | None = None, *runs: RunSeen, backends: Mapping[str
         backends = {service.champion: policy.spec.serving.replicas} if service is not None and service.champion else {}
     pods = parts.pop("pods", ()) + tuple(pod for version, ready in backends.items() for pod in pods_of(version, ready))
     deployments = [*parts.pop("deployments", ()), *(a_deployment(version, ready) for version, ready in backends.items())]
+    jobs = parts.pop("jobs", ())
+    known: dict[str, Any] = {"now": NOW, "template": a_template(), "surroundings": a_neighbourhood(policy)} | parts
     return Observation(
         policy=policy,
         runs=runs,
-        jobs={job.identity.name: job for job in parts.pop("jobs", ())},
+        jobs={job.identity.name: job for job in jobs},
         pods=pods,
         deployments={deployment.identity.name: deployment for deployment in reversed(deployments)},
         service=service,
-        **({"now": NOW, "template": a_template(), "surroundings": a_neighbourhood(policy)} | parts),
+        **known,
     )
 
 
-def a_neighbourhood(policy: PolicySeen | None = None, **changes: Any) -> Surroundings:
+def a_neighbourhood(policy: PolicySeen | None = None, **changes: Part) -> Surroundings:
     """Return surroundings in which nothing stands in a policy's way."""
     return replace(Surroundings(sharing_monitor=((policy or a_policy()).identity,)), **changes)
 

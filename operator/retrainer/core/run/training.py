@@ -92,6 +92,11 @@ def training(run: RunSeen, seen: Observation) -> Step:
         )  # fmt: skip
     if job.failed is not None:
         return _failed(run, seen, job, pods)
+    return _under_way(run, seen, job, pods)
+
+
+def _under_way(run: RunSeen, seen: Observation, job: JobSeen, pods: tuple[PodSeen, ...]) -> Step:
+    status, now = run.status, seen.now
     if pods and pods[-1].ended is not None and not job.suspended:
         return hold(status)  # the Job has not yet said what that means
     if any(pod.phase == "Running" and pod.waits_for is None for pod in pods):

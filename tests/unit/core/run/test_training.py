@@ -1,5 +1,4 @@
 import json
-from typing import Any
 
 import pytest
 
@@ -9,13 +8,13 @@ from retrainer.core.observation import Component, Ended, JobSeen, PodSeen
 from retrainer.core.phases import Outcome, Phase
 from retrainer.core.run import advance
 from retrainer.core.run.step import Step
-from tests.builders import CANDIDATE, NOW, a_job, a_pod, a_policy, a_result, a_run, seen
+from tests.builders import CANDIDATE, NOW, Part, a_job, a_pod, a_policy, a_result, a_run, seen
 
 JOB = "churn-risk-57-train-1"
 LOST = ("BackoffLimitExceeded", "Job has reached the specified backoff limit")
 
 
-def trained(job: JobSeen | None, *pods: PodSeen, phase: Phase = Phase.TRAINING, **status: Any) -> Step:
+def trained(job: JobSeen | None, *pods: PodSeen, phase: Phase = Phase.TRAINING, **status: Part) -> Step:
     run = a_run(phase, **status)
     return advance(run, seen(a_policy(), run, jobs=[job] if job else [], pods=pods))
 
@@ -24,7 +23,7 @@ def ending(step: Step) -> tuple[Outcome | None, str]:
     return step.status.outcome, step.status.reason
 
 
-def message(**changes: Any) -> str:
+def message(**changes: Part) -> str:
     return json.dumps(a_result(**changes))
 
 

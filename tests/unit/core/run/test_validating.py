@@ -1,20 +1,19 @@
 import json
 from datetime import timedelta
-from typing import Any
 
 from retrainer.core.actions import LaunchJob
 from retrainer.core.observation import Component, JobSeen, PodSeen
 from retrainer.core.phases import Outcome, Phase
 from retrainer.core.run import advance
 from retrainer.core.run.step import Step
-from tests.builders import NOW, a_job, a_pod, a_policy, a_run, seen
+from tests.builders import NOW, Part, a_job, a_pod, a_policy, a_run, seen
 
 JOB = "churn-risk-57-validate-1"
 REJECTED = json.dumps({"reason": "InsufficientRows", "message": "84 members, at least 100 are needed"})
 FINAL = ("PodFailurePolicy", "…")
 
 
-def validated(job: JobSeen | None, *pods: PodSeen, suspend: bool = False, **status: Any) -> Step:
+def validated(job: JobSeen | None, *pods: PodSeen, suspend: bool = False, **status: Part) -> Step:
     run = a_run(Phase.VALIDATING, **status)
     return advance(run, seen(a_policy(suspend=suspend), run, jobs=[job] if job else [], pods=pods))
 
