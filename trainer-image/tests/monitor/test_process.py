@@ -84,7 +84,7 @@ def monitored(
 
 async def eventually(holds: Callable[[], Awaitable[bool]]) -> None:
     """Wait until the condition holds."""
-    while not await holds():
+    while not await holds():  # noqa: ASYNC110 - the condition is in another process
         await asyncio.sleep(0.02)
 
 

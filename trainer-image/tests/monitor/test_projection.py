@@ -79,7 +79,7 @@ def test_after_an_absence_all_ends_come_in_the_order_in_which_they_happened() ->
         read_run(run(4, "v4", outcome="Aborted")),
         read_run(run(2, "v2", outcome="RolledBack", promotedAt=at(20), completedAt=at(25))),
     ]
-    found = [c for c in changes([read_policy(policy("v3"))], runs, Present(active=frozenset({V1})))]
+    found = changes([read_policy(policy("v3"))], runs, Present(active=frozenset({V1})))
     assert [(c.version, c.event) for c in found if isinstance(c, AppendEntry)] == [
         ("v1", "Promoted"),
         ("v1", "Succeeded"),

@@ -31,7 +31,7 @@ def test_columns_that_differ_are_named_with_what_changed(now: dict[str, str], ch
 
 def test_the_table_is_measured_against_the_champions_schema(database: str) -> None:
     with psycopg.connect(database) as connection:
-        columns = dict(
+        columns: dict[str, str] = dict(
             connection.execute(
                 "select column_name, data_type from information_schema.columns where table_name = 'member_snapshots'"
             ).fetchall()
