@@ -14,6 +14,10 @@ from tests.cluster.progress import say
 _LOCK_PATIENCE_SECONDS = 1800.0
 
 
+class BusyError(ClusterError):
+    """Another invocation holds the lock."""
+
+
 def cache_root(env: Mapping[str, str] = os.environ) -> Path:
     """Return $CLUSTER_CACHE, or real-cluster in the user's cache directory; always absolute."""
     if chosen := env.get("CLUSTER_CACHE"):
@@ -30,21 +34,21 @@ def cluster_home(name: str) -> Path:
 
 
 @contextmanager
-def locked(what: str) -> Iterator[None]:
+def locked(what: str, patience: float = _LOCK_PATIENCE_SECONDS) -> Iterator[None]:
     """Let one invocation at a time do `what`; a second waits. The lock dies with its holder, even one that was killed."""
     path = cache_root() / "locks" / what
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+", encoding="utf-8") as lock:
-        deadline = time.monotonic() + _LOCK_PATIENCE_SECONDS
+        deadline = time.monotonic() + patience
         told = False
         while not _try_lock(lock.fileno()):
             lock.seek(0)
             holder = lock.read().strip() or "?"
-            if not told:
+            if not told and patience:
                 say(f"  … waiting for process {holder}, which is busy with {what}")
                 told = True
             if time.monotonic() > deadline:
-                raise ClusterError(f"process {holder} still holds {path}; end it or wait")
+                raise BusyError(f"process {holder} still holds {path}; end it or wait")
             time.sleep(0.5)
         lock.truncate(0)
         lock.write(str(os.getpid()))

@@ -13,6 +13,7 @@ from tests.cluster.interface import ClusterError
 _running: set[subprocess.Popen[str]] = set()
 # What is under way must not go on when this process is killed: it would work against the next attempt.
 _DIES_WITH_US = ("setpriv", "--pdeathsig", "KILL", "--") if shutil.which("setpriv") else ()
+_CONTAINED = ("unshare", "--pid", "--mount-proc", "--fork", "--kill-child")
 
 
 def run(
@@ -23,15 +24,17 @@ def run(
     stdin: str | None = None,
     on_line: Callable[[str], None] | None = None,
     timeout: float = 1800,
+    contained: bool = False,
 ) -> str:
     """Return the program's stdout; raise `ClusterError` with its last lines when it fails or takes too long.
 
+    `contained` (for root) puts it into process and mount namespaces of its own: with it ends all that it started.
     `env` is added to this process's own. With `on_line` all it prints is passed on line by line while it runs.
     """
     if shutil.which(argv[0]) is None:
         raise ClusterError(f"there is no program {argv[0]}")
     process = subprocess.Popen(
-        [*_DIES_WITH_US, *(str(part) for part in argv)],
+        [*_DIES_WITH_US, *(_CONTAINED if contained else ()), *(str(part) for part in argv)],
         env={**os.environ, **(env or {})},
         cwd=cwd,
         stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,

@@ -8,9 +8,10 @@ import re
 import shutil
 import tarfile
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
-from tests.cluster.cache import cache_root, locked
+from tests.cluster.cache import BusyError, cache_root, locked
 from tests.cluster.commands import run
 from tests.cluster.components import built_path
 from tests.cluster.interface import ClusterError
@@ -18,14 +19,18 @@ from tests.cluster.mounts import unmount_below
 from tests.cluster.progress import step
 
 BASE_IMAGE = "localhost/debian-python:bookworm"
+_BUILDING, _LOADING = "building images", "loading images"
 _PACKAGES = "python3,python3-venv,python3-pip,ca-certificates"
 _BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 
 
-def buildah(*arguments: str | Path, on_line: Callable[[str], None] | None = None) -> str:
+def buildah(*arguments: str | Path, on_line: Callable[[str], None] | None = None, contained: bool = False) -> str:
     """Run buildah on our own storage in the cache; the user's own images are not touched."""
     store = cache_root() / "images"
-    return run(["buildah", "--root", store / "storage", "--runroot", store / "run", *arguments], on_line=on_line)
+    place = ("--root", store / "storage", "--runroot", store / "run")
+    scratch = store / "tmp"
+    scratch.mkdir(parents=True, exist_ok=True)
+    return run(["buildah", *place, *arguments], env={"TMPDIR": str(scratch)}, on_line=on_line, contained=contained)
 
 
 def image_id(tag: str) -> str | None:
@@ -47,7 +52,7 @@ def build(tag: str, context: Path, dockerfile: Path, build_args: Mapping[str, st
         arguments["BASE_IMAGE"] = BASE_IMAGE
     given = [f"--build-arg={key}={value}" for key, value in arguments.items()]
     seen = [""]
-    with locked("building images"), step(f"building image {tag}", lambda: seen[0]):
+    with locked(_BUILDING), step(f"building image {tag}", lambda: seen[0]):
         buildah(
             *("bud", "--layers", "--isolation=chroot", "--network=host"),
             *(f"--volume={source}:{target}:ro" for source, target in _machine_settings()),
@@ -56,6 +61,7 @@ def build(tag: str, context: Path, dockerfile: Path, build_args: Mapping[str, st
             f"--tag={tag}",
             context.absolute(),
             on_line=lambda line: seen.__setitem__(0, line[:160]),
+            contained=True,
         )
 
 
@@ -92,14 +98,15 @@ def _pip_configuration() -> Path:
 
 def make_base_image() -> None:
     """Make the base image, unless it is there: Debian with Python, and `python` and `pip` as the public image has them."""
-    with locked("base image"):
+    with locked(_BUILDING):
         if image_id(BASE_IMAGE):
             return
         with step(f"making {BASE_IMAGE} with debootstrap"):
             container = buildah("from", "scratch").strip()
             try:
                 root = Path(buildah("mount", container).strip())
-                run(["debootstrap", "--variant=minbase", f"--include={_PACKAGES}", "bookworm", root])
+                options = ("--variant=minbase", f"--include={_PACKAGES}")
+                run(["debootstrap", *options, "bookworm", root], contained=True)
                 _finish_base(root)
                 buildah("config", "--env=PYTHONUNBUFFERED=1", "--cmd=python3", container)
                 buildah("commit", "--quiet", container, BASE_IMAGE)
@@ -135,7 +142,7 @@ def load(ctr: Callable[..., str], tag: str) -> None:
     if identity is None:
         raise ClusterError(f"no image {tag} was built")
     known = cache_root() / "images" / "loaded.json"
-    with locked("loading images"):
+    with locked(_LOADING):
         loaded = json.loads(known.read_text()) if known.is_file() else {}
         if loaded.get(tag) == identity and tag in ctr("images", "ls", "-q").split():
             return
@@ -177,8 +184,13 @@ def _export(tag: str, held: set[str], write_to: Path) -> None:
     shutil.rmtree(folder)
 
 
-def unmount_all() -> None:
-    """Unmount what a build that was killed left in our storage."""
+def tidy() -> None:
+    """Remove what a build that was killed left: its containers and mounts. What is under way is left alone."""
     store = cache_root() / "images"
-    if store.is_dir():
+    if not store.is_dir():
+        return
+    with suppress(BusyError), locked(_BUILDING, patience=0), locked(_LOADING, patience=0):
+        if (store / "storage").is_dir():
+            buildah("rm", "--all")
         unmount_below(store)
+        shutil.rmtree(store / "tmp", ignore_errors=True)

@@ -87,6 +87,7 @@ class LocalCluster:
         """End and remove everything; with `purge` also the caches, of all clusters, when none is up."""
         with locked(f"cluster {self.name}"), step(f"taking down {self.name}"):
             teardown.clean(self.name)
+            images.tidy()
         if purge:
             teardown.purge()
 

@@ -3,7 +3,7 @@
 import shutil
 from ipaddress import IPv4Network
 
-from tests.cluster import components, images
+from tests.cluster import components
 from tests.cluster.cache import cache_root
 from tests.cluster.interface import ClusterError
 from tests.cluster.local import firewall, leftovers, network, sysctls
@@ -63,7 +63,6 @@ def purge() -> None:
     if others := [record.path.parent.name for record in _others("")]:
         raise ClusterError(f"the caches are in use by {', '.join(others)}: take down first what is up there")
     with step(f"removing {cache_root()}"):
-        images.unmount_all()
         components.remove_go_caches()
         shutil.rmtree(cache_root())
 
