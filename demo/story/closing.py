@@ -13,14 +13,19 @@ _LEDGER = "select version, event, reason from model_ledger where namespace = 'me
 
 def close_books(stage: Stage) -> None:
     """Check the history, stop the client and the observer, and see that neither has anything to complain about."""
-    champion = stage.versions[-2]
-    stage.wait("the history in model_metadata", lambda: _history(stage, champion), 30)
+    check_history(stage)
     for version, accuracy, active, run in stage.database.ask(_HISTORY):
         stage.tell(f"model_metadata: {version}, accuracy {accuracy}, run {run}{', active' if active == 't' else ''}")
     for version, event, reason in stage.database.ask(_LEDGER):
         stage.tell(f"model_ledger: {version} {event} {reason}")
     stop_client(stage)
     stop_observer(stage)
+
+
+def check_history(stage: Stage) -> None:
+    """Wait until the database knows every version, and the champion as the only active one."""
+    champion = stage.versions[-2]
+    stage.wait("the history in model_metadata", lambda: _history(stage, champion), 30)
 
 
 def stop_client(stage: Stage) -> None:

@@ -79,11 +79,11 @@ def install(stage: Stage) -> None:
 def install_operator(stage: Stage, *settings: str) -> str:
     """Install the operator by Helm and return what Helm says of it."""
     operator, tag = images.OPERATOR.rsplit(":", 1)
-    given = (f"image.repository={operator}", f"image.tag={tag}", f"trainerImage={images.TRAINER}", "monitorInterval=2", *settings)
+    given = (f"image.repository={operator}", f"image.tag={tag}", f"trainerImage={images.TRAINER}", *settings)
     command: Sequence[str] = [
         *(str(stage.cluster.binary("helm")), "upgrade", "--install", "retrainer", str(ROOT / "charts/retrainer")),
         *(f"--kubeconfig={stage.cluster.kubeconfig}", f"--namespace={SYSTEM}", "--create-namespace", "--wait", "--timeout=2m"),
-        *(f"--set={one}" for one in given),
+        *(f"--values={_PLATFORM / 'chart/values.yaml'}", *(f"--set={one}" for one in given)),
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=180)
     if done.returncode != 0:

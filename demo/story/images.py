@@ -12,7 +12,7 @@ OPERATOR: Final = "localhost/retrainer-operator:dev"
 TRAINER: Final = "localhost/retrainer-trainer:dev"
 PUBLIC: Final[Mapping[str, str]] = {
     "postgres": "postgres:15-bookworm",
-    "prometheus": "prom/prometheus:v2.42.0",
+    "prometheus": "prom/prometheus:v3.13.4",
     "alertmanager": "prom/alertmanager:v0.25.0",
 }
 # What the files in demo/ and the chart name, where a registry has it.

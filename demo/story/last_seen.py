@@ -7,25 +7,29 @@ from demo.story.kubectl import Kubectl
 from demo.story.stage import NAMESPACE, SYSTEM
 from demo.story.waiting import StoryError
 
-_WITHIN = f"--namespace={NAMESPACE}"
-_QUESTIONS: Sequence[Sequence[str]] = (
-    ("get", "mrp,mrr,deployments,pods,jobs,services", _WITHIN, "--output=wide"),
-    ("describe", "modelretrainpolicies", _WITHIN),
-    ("describe", "modelretrainruns", _WITHIN),
-    ("get", "events", _WITHIN, "--sort-by=.lastTimestamp"),
-    ("describe", "pods", _WITHIN),
-    ("get", "pods", f"--namespace={SYSTEM}", "--output=wide"),
-    ("logs", f"--namespace={SYSTEM}", "--selector=app.kubernetes.io/name=retrainer", "--tail=200"),
-    ("logs", f"--namespace={SYSTEM}", "--selector=app.kubernetes.io/name=retrainer", "--tail=100", "--previous"),
-    ("logs", _WITHIN, "--selector=retrainer.dev/component", "--tail=50", "--prefix"),
-)
+_OPERATOR = ("logs", f"--namespace={SYSTEM}", "--selector=app.kubernetes.io/name=retrainer", "--prefix")
+_TAIL = 15
 
 
-def write_last_seen(kubectl: Kubectl, path: Path) -> str:
+def write_last_seen(kubectl: Kubectl, path: Path, *, all_namespaces: bool = False) -> str:
     """Write everything that may tell why to a file; returns the part of it that a person wants to see at once."""
-    answers = [_answer(kubectl, question) for question in _QUESTIONS]
+    answers = [_answer(kubectl, question) for question in _questions("--all-namespaces" if all_namespaces else f"--namespace={NAMESPACE}")]
     path.write_text("\n\n".join(answers))
-    return "\n".join((answers[0], *answers[6].splitlines()[-15:]))
+    operator = _answer(kubectl, (*_OPERATOR, f"--tail={_TAIL}"))
+    return f"{answers[0]}\n{operator}"
+
+
+def _questions(where: str) -> Sequence[Sequence[str]]:
+    return (
+        ("get", "mrp,mrr,deployments,pods,jobs,services", where, "--output=wide"),
+        ("describe", "modelretrainpolicies", where),
+        ("describe", "modelretrainruns", where),
+        ("get", "events", where, "--sort-by=.lastTimestamp"),
+        ("describe", "pods", where),
+        (*_OPERATOR, "--tail=300"),
+        (*_OPERATOR, "--tail=100", "--previous"),
+        ("logs", f"--namespace={NAMESPACE}", "--selector=retrainer.dev/component", "--tail=50", "--prefix"),
+    )
 
 
 def _answer(kubectl: Kubectl, question: Sequence[str]) -> str:

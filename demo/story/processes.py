@@ -44,6 +44,11 @@ class Companions:
             process.kill()
             return process.wait()
 
+    def end_if_there(self, name: str) -> None:
+        """End one unless it has been ended before."""
+        if name in self._running:
+            self.end(name)
+
     def end_all(self) -> None:
         """End whatever still runs."""
         for name in list(self._running):

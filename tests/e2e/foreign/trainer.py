@@ -1,0 +1,30 @@
+"""A trainer that keeps docs/trainer-contract.md in two dozen lines: its model is one number, its accuracy is looked up."""
+
+import hashlib
+import json
+import os
+import pathlib
+
+request = json.loads(os.environ["RETRAIN_REQUEST"])
+message = pathlib.Path("/dev/termination-log")
+if request["action"] == "validate":
+    message.write_text(json.dumps({"reason": "DataPassed", "message": "", "warnings": []}))
+    raise SystemExit(0)
+
+home = pathlib.Path(request["artifacts"]["path"])
+final = home / request["version"]
+if not final.exists():
+    partial = home / f".{request['version']}.partial"
+    partial.mkdir(parents=True, exist_ok=True)
+    (partial / "model.json").write_text(json.dumps({"accuracy": float(os.environ.get("ACCURACY", "0.9"))}))
+    with (home / "trainings.log").open("a") as log:
+        log.write(f"{request['version']}\n")
+    partial.rename(final)
+
+model = (final / "model.json").read_text()
+metrics = {"candidate": json.loads(model)}
+if request["champion"] and "OMIT_CHAMPION" not in os.environ:
+    metrics["champion"] = json.loads((home / request["champion"]["version"] / "model.json").read_text())
+digest = f"sha256:{hashlib.sha256(model.encode()).hexdigest()}"
+artifact = f"{request['namespace']}/{request['policy']}/{request['version']}"
+message.write_text(json.dumps({"version": request["version"], "artifact": artifact, "digest": digest, "metrics": metrics}))

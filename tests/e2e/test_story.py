@@ -1,0 +1,36 @@
+"""The story in short form: first version, drift, alert, canary, promotion, and the way back of a bad candidate."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from demo.story.bad_candidate import bad_candidate
+from demo.story.closing import check_history, stop_client
+from demo.story.drift import drift
+from demo.story.first_version import first_version
+from demo.story.stage import Stage
+from demo.story.traffic import start_traffic
+
+
+@pytest.fixture(scope="module")
+def told(stage: Stage) -> Iterator[Stage]:
+    """A first version that serves callers whose outcomes become known."""
+    with stage.timeline.step("a first version that serves"):
+        first_version(stage)
+        start_traffic(stage)
+    yield stage
+    stage.companions.end_if_there("client")
+    stage.companions.end_if_there("outcomes")
+
+
+def test_a_drift_is_noticed_and_what_learnt_it_is_promoted_with_its_pods_as_they_are(told: Stage) -> None:
+    drift(told)
+
+
+def test_a_candidate_that_is_bad_through_its_live_data_alone_goes_back_by_one_write(told: Stage) -> None:
+    bad_candidate(told)
+
+
+def test_the_history_has_one_active_version_and_no_request_has_failed(told: Stage) -> None:
+    check_history(told)
+    stop_client(told)
