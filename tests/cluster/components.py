@@ -160,7 +160,7 @@ def go_environment() -> dict[str, str]:
 
 
 def has_go() -> bool:
-    """Whether a toolchain is there that can build the groups (a newer one it fetches itself)."""
+    """Whether a toolchain is there that is new enough."""
     go = shutil.which("go")
     if go is None:
         return False

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.cluster import components, images, kubectl
-from tests.cluster.cache import locked
+from tests.cluster.cache import cache_root, locked
 from tests.cluster.interface import Change, ClusterError, Way
 from tests.cluster.local import debian, firewall, leftovers, network, storage, sysctls, teardown
 from tests.cluster.local.control_plane import AUDIT_POLICY, PORTS, ControlPlane
@@ -173,9 +173,12 @@ class LocalCluster:
         return (*components.CONTROL_PLANE, *(components.CONTROLLERS if self.controllers else ()))
 
     def _node_changes(self) -> list[Change]:
+        debian.check_root()  # before anybody is asked about anything
         changes = []
         if packages := debian.missing_packages():
             changes.append(Change(f"install Debian packages, which stay: {', '.join(packages)}"))
+        if not (cache_root() / "images").is_dir():
+            changes.append(Change(f"make the image {images.BASE_IMAGE} with debootstrap", system=False))
         if not self._is_up():
             bridge = f"a bridge {Layout(self.name).bridge} with a free network of 10.128.0.0/10"
             settings = f"the kernel's {', '.join(sysctls.NEEDED)} and what the kubelet sets (restored)"

@@ -44,6 +44,8 @@ class ControlPlane:
         wait, pki = self.processes.wait_for, self.layout.pki
         wait("the API", probe(f"{self.server}/readyz", pki), 90)
         wait("the default namespace", probe(f"{self.server}/api/v1/namespaces/default", pki), 30)
+        if self.with_controllers:  # no Pod is admitted before this is there
+            wait("service accounts", probe(f"{self.server}/api/v1/namespaces/default/serviceaccounts/default", pki), 60)
         for name in ("controllers",) * self.with_controllers + ("scheduler",) * self.with_node:
             wait(f"the {name}", probe(f"https://127.0.0.1:{self._port(name)}/healthz", pki, own_certificate=True), 60)
 
