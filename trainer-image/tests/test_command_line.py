@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import orjson
+import psycopg
 import pytest
 
 from tests.artifacts import write_artifact
@@ -156,3 +157,25 @@ def test_verify_says_whether_a_version_is_sound(tmp_path: Path) -> None:
 def test_debug_tells_what_is_split_and_learnt_from(world: str) -> None:
     assert run("validate", DATABASE_URL=world).stderr == ""
     assert "DEBUG rows: " in run("validate", DATABASE_URL=world, DEBUG="true").stderr
+
+
+def test_it_ends_on_sigterm_even_as_the_first_process(world: str, tmp_path: Path) -> None:
+    with psycopg.connect(world) as connection:
+        # The lock that the command waits for says when it is well under way.
+        connection.execute("lock table member_snapshots")
+        process = subprocess.Popen(  # noqa: S603 - this very program
+            [sys.executable, "-m", "trainer", "train", "--artifacts", str(tmp_path)],
+            env={"PATH": os.environ["PATH"], "DATABASE_URL": world},
+            stderr=subprocess.DEVNULL,
+        )
+        waiting = (
+            "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+        )
+        with psycopg.connect(world, autocommit=True) as observer:
+            while observer.execute(waiting).fetchone() != (1,):
+                assert process.poll() is None
+        process.terminate()
+        # It is waiting inside libpq, which returns when the lock is free.
+        connection.rollback()
+    assert process.wait(timeout=30) == 128 + 15
+    assert list(tmp_path.iterdir()) == []

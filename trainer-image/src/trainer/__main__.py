@@ -1,7 +1,9 @@
 """Runs the command line and turns its ends into the exit codes and the termination message of the contract."""
 
 import logging
+import signal
 import sys
+from types import FrameType
 from typing import Any
 
 from trainer.errors import BadConfiguration, DataRejected
@@ -14,6 +16,8 @@ _LOG = logging.getLogger("trainer")
 
 def main() -> None:
     """Run the command in `sys.argv` and exit."""
+    # As the first process of a container, one without a handler would not even notice that it should end.
+    signal.signal(signal.SIGTERM, _exit_on_signal)
     try:
         settings = read_settings()
     except BadConfiguration as error:
@@ -42,6 +46,10 @@ def run(settings: Settings) -> int:
         _end(settings, type(error).__name__, str(error), {})
         return ExitCode.FAULT
     return ExitCode.OK
+
+
+def _exit_on_signal(number: int, _frame: FrameType | None) -> None:
+    sys.exit(128 + number)
 
 
 def _end(settings: Settings, reason: str, message: str, more: dict[str, Any]) -> None:

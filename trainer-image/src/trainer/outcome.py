@@ -32,7 +32,10 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One look at the data: what was found, the limit it is held to, and what follows if it does not pass."""
+    """One look at the data: what was found, the limit it is held to, and what follows if it does not pass.
+
+    `column` is empty for a check of the whole table.
+    """
 
     name: str
     passed: bool
@@ -41,11 +44,14 @@ class Check:
     action: Action
     reason: str
     message: str
+    column: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as an element of the message's `checks`."""
+        subject = {"column": self.column} if self.column else {}
         return {
             "name": self.name,
+            **subject,
             "passed": self.passed,
             "value": self.value,
             "limit": self.limit,

@@ -29,7 +29,7 @@ def require_no_leak(
         if unlabelled_rows >= _MIN_UNLABELLED_ROWS and unlabelled_present[name] < _ABSENT_RATIO:
             newest = dataset.days > dataset.days[-1] - np.timedelta64(30, "D")
             if 1 - missing[newest].mean() > _PRESENT_RATIO:
-                raise _leak(name, "it is filled in only once the outcome is known")
+                raise _leak(name, "rows without an outcome have no value of it, as if it came with the outcome")
         auc = separation(values, missing, dataset.labels, kind)
         if auc >= _PERFECT_AUC:
             raise _leak(name, f"alone it tells the outcome with an AUC of {auc:.3f}")

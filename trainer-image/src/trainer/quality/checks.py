@@ -108,6 +108,7 @@ def _completeness(
             action=quality.max_missing.action,
             reason="MissingValues",
             message=f"{ratio:.1%} of {name} missing, at most {limit:.1%} may be",
+            column=name,
         )
 
 
@@ -123,6 +124,7 @@ def _outliers(
             action=rule.action,
             reason="MissingColumn",
             message=f"the column {rule.column}, to be looked at for outliers, is not in {model.table}",
+            column=rule.column,
         )
     query = SQL("select count(*) from {} where ({}) and {}").format(Identifier(model.table), _beyond(rule), rows)
     count = int(str(_only_row(connection, query)[0]))
@@ -134,6 +136,7 @@ def _outliers(
         action=rule.action,
         reason="Outliers",
         message=f"{count} rows with {rule.column} {_range(rule)}",
+        column=rule.column,
     )
 
 
