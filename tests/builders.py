@@ -11,6 +11,7 @@ from typing import Any, Final
 from retrainer.api.v1alpha1 import ModelRetrainPolicySpec, ModelRetrainPolicyStatus, ModelRetrainRunSpec, ModelRetrainRunStatus
 from retrainer.core import naming
 from retrainer.core.alert import Alert
+from retrainer.core.measurement import Answer, NoData, NoDataReason, Question, Series, Vector
 from retrainer.core.observation import (
     Component,
     DeploymentSeen,
@@ -26,6 +27,7 @@ from retrainer.core.observation import (
     TemplateSeen,
 )
 from retrainer.core.phases import Phase
+from retrainer.core.presets import PRESETS, questions
 from retrainer.core.traffic import candidate_pods
 
 Part = Any
@@ -39,6 +41,8 @@ TEMPLATE: Final[Mapping[str, Any]] = {
     "metadata": {"labels": {"app": "churn-risk"}},
     "spec": {"containers": [{"name": "server", "image": "server:1"}]},
 }
+
+UNREACHABLE: Final = NoData(NoDataReason.UNREACHABLE, "connection refused")
 
 _SPEC: Final[Mapping[str, Any]] = {
     "model_type": "churn_risk",
@@ -195,6 +199,34 @@ def seen(policy: PolicySeen | None = None, *runs: RunSeen, backends: Mapping[str
         service=service,
         **known,
     )
+
+
+def an_analysis(step: int = 0, weight: int = 10, *, since_s: float = 300, **more: Part) -> dict[str, Any]:
+    """Return the analysis of a step whose traffic has been in place for so long; the next one is due."""
+    return {"step": step, "weight": weight, "since": NOW - timedelta(seconds=since_s)} | more
+
+
+def answers(run: RunSeen, *, now: datetime = NOW, **figures: Mapping[str, tuple[float, float]]) -> dict[Question, Answer]:
+    """Return what Prometheus says to the questions of this analysis: by preset, each version's figure (or hits) and samples (or total).
+
+    A version that is left out has no series, a preset that is left out cannot be reached.
+    """
+    assert run.status.analysis is not None
+    assert run.status.frozen is not None
+    window = max(1, round((now - run.status.analysis.since).total_seconds()))
+    said: dict[Question, Answer] = {}
+    for preset in {metric.preset for metric in run.status.frozen.rollout.metrics}:
+        asked = questions(PRESETS[preset], "default", "members", "churn_risk", window)
+        known = figures.get(preset)
+        for index, question in enumerate(asked):
+            said[question] = UNREACHABLE if known is None else vector({name: pair[index] for name, pair in known.items()}, now)
+    return said
+
+
+def vector(values: Mapping[str, float], at: datetime = NOW) -> Answer:
+    """Return an answer with one series a version; an empty one is no data, as an adapter says it."""
+    series = tuple(Series({"model_version": version}, value) for version, value in values.items())
+    return Vector(series, at) if series else NoData(NoDataReason.EMPTY, "no series")
 
 
 def a_neighbourhood(policy: PolicySeen | None = None, **changes: Part) -> Surroundings:

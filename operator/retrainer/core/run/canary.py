@@ -10,7 +10,7 @@ from retrainer.core.actions import Effect, SendTraffic
 from retrainer.core.judging import due_at, judged
 from retrainer.core.observation import Observation, RunSeen
 from retrainer.core.phases import Event, Phase, Reaction, reaction
-from retrainer.core.run.deploying import deploy
+from retrainer.core.run.deploying import deploy, is_overdue, why_not_ready
 from retrainer.core.run.pending import frozen_of
 from retrainer.core.run.rollback import roll_back
 from retrainer.core.run.step import Step, hold, move, wait
@@ -29,14 +29,14 @@ def canary(run: RunSeen, seen: Observation) -> Step:
     if ready == 0:
         return roll_back(run, seen, "CandidateNotReady", "the candidate lost its last ready pod")
     wanted = candidate_pods(weight, full)
-    effects: list[Effect] = []
-    if not is_shared(seen):
-        effects.append(SendTraffic(seen.champion, seen.previous or "", shared=True))
-    if _replicas(seen, status.version) != wanted:
-        effects.append(deploy(run, wanted))
     in_place = status.analysis is not None and status.analysis.weight == weight
+    effects = _shift(run, seen, wanted)
+    if effects and not in_place and seen.policy.spec.suspend and reaction(Event.SUSPENDED, status.phase) is Reaction.WEIGHT_NEVER_RISES:
+        return _suspended(run, seen, rollout)
     if effects or (ready < wanted and not in_place):
         told = f"asked {weight} %: {ready} of {wanted} candidate pods ready beside {champion_ready} of the champion"
+        if not effects and is_overdue(run, seen, "ShiftingTraffic"):
+            return roll_back(run, seen, "CandidateNotReady", f"{told}: {why_not_ready(seen, status.version)}")
         return wait(status, now, "ShiftingTraffic", told, *effects, after=5)
     if status.analysis is None or not in_place:
         effective = effective_weight(ready, champion_ready)
@@ -44,6 +44,24 @@ def canary(run: RunSeen, seen: Observation) -> Step:
         fresh = Analysis(step=step, weight=weight, since=now)
         return wait(status, now, f"Step{step + 1}", told, analysis=fresh, after=seconds(rollout.interval))
     return _analyse(run, seen, rollout, status.analysis)
+
+
+def _shift(run: RunSeen, seen: Observation, wanted: int) -> list[Effect]:
+    """Return what puts a weight in place: nothing once it is."""
+    assert seen.champion is not None
+    effects: list[Effect] = []
+    if not is_shared(seen):
+        effects.append(SendTraffic(seen.champion, seen.previous or "", shared=True))
+    if _replicas(seen, run.status.version or "") != wanted:
+        effects.append(deploy(run, wanted))
+    return effects
+
+
+def _suspended(run: RunSeen, seen: Observation, rollout: Rollout) -> Step:
+    """Raise nothing, and go on judging the weight that is in place, if any is."""
+    if run.status.analysis is None:
+        return wait(run.status, seen.now, "Suspended", "the policy is suspended, so the candidate gets no traffic")
+    return _analyse(run, seen, rollout, run.status.analysis)
 
 
 def _analyse(run: RunSeen, seen: Observation, rollout: Rollout, analysis: Analysis) -> Step:
@@ -58,7 +76,7 @@ def _analyse(run: RunSeen, seen: Observation, rollout: Rollout, analysis: Analys
     if analysis.failed > rollout.failure_limit:
         failed = run.status.model_copy(update={"analysis": analysis})
         return roll_back(_with(run, failed), seen, "AnalysisFailed", judgement.message)
-    if analysis.passed >= rollout.iterations:
+    if analysis.passed >= rollout.iterations and judgement.verdict is Verdict.PASS:
         return _step_passed(run, seen, rollout, analysis, judgement)
     if (late := _too_long_inconclusive(analysis, rollout, now)) is not None:
         if rollout.inconclusive.on_deadline == "Rollback":
@@ -87,7 +105,7 @@ def _counted(analysis: Analysis, judgement: Judgement, now: datetime) -> Analysi
 def _step_passed(run: RunSeen, seen: Observation, rollout: Rollout, analysis: Analysis, judgement: Judgement) -> Step:
     status, now = run.status, seen.now
     if seen.policy.spec.suspend and reaction(Event.SUSPENDED, status.phase) is Reaction.WEIGHT_NEVER_RISES:
-        told = f"step {analysis.step + 1} passed; the policy is suspended, so the weight does not rise"
+        told = f"{analysis.weight} % passed; the policy is suspended, so the weight does not rise"
         return wait(status, now, "Suspended", told, analysis=analysis, after=seconds(rollout.interval))
     if analysis.step + 1 == len(rollout.step_weights):
         return move(status, now, Phase.PROMOTING, "AnalysisPassed", judgement.message, analysis=analysis)

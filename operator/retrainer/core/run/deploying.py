@@ -25,7 +25,7 @@ def deploying(run: RunSeen, seen: Observation) -> Step:
     if ready >= wanted and not leaving:
         return move(status, now, Phase.SMOKE_TESTING, "PodsReady", f"{ready} of {wanted} candidate pods are ready")
     assert status.phase_since is not None
-    limit = seen.template.progress_deadline_s if seen.template else 600
+    limit = _progress_deadline_s(seen)
     if now > status.phase_since + timedelta(seconds=limit):
         told = f"{ready} of {wanted} pods ready after {limit} s (progressDeadlineSeconds of the template): {why_not_ready(seen, version)}"
         return roll_back(run, seen, "CandidateNotReady", told)
@@ -63,6 +63,17 @@ def deploy(run: RunSeen, replicas: int) -> DeployVersion:
     assert run.status.template is not None
     assert run.status.version is not None
     return DeployVersion(run.status.version, replicas, run.status.template, run.status.template_generation)
+
+
+def is_overdue(run: RunSeen, seen: Observation, reason: str) -> bool:
+    """Say whether the run has been waiting for pods, for this reason, longer than the template's progressDeadlineSeconds."""
+    if run.status.reason != reason or not run.status.timeline:
+        return False
+    return seen.now > run.status.timeline[-1].at + timedelta(seconds=_progress_deadline_s(seen))
+
+
+def _progress_deadline_s(seen: Observation) -> int:
+    return seen.template.progress_deadline_s if seen.template else 600
 
 
 def others(run: RunSeen, seen: Observation) -> list[Backend]:

@@ -17,7 +17,7 @@ def interrupted(run: RunSeen, seen: Observation) -> Step | None:
 
 def _abort_is_asked(run: RunSeen) -> bool:
     """An abort names the version it means: a stale value does nothing. A run without a version yet is named itself."""
-    return bool(run.abort) and run.abort in {run.status.version or run.name, run.name}
+    return bool(run.abort) and run.abort in {run.status.version or run.spec.version, run.name}
 
 
 def _effects(run: RunSeen, seen: Observation) -> tuple[Effect, ...]:

@@ -7,8 +7,8 @@ from retrainer.api.v1alpha1.run_status import Analysis
 from retrainer.core.actions import Effect, RecycleVersion, SendTraffic
 from retrainer.core.judging import due_at, judged
 from retrainer.core.observation import Observation, RunSeen
-from retrainer.core.phases import Outcome, Phase
-from retrainer.core.run.deploying import deploy, why_not_ready
+from retrainer.core.phases import Event, Outcome, Phase, Reaction, reaction
+from retrainer.core.run.deploying import deploy, is_overdue, why_not_ready
 from retrainer.core.run.pending import frozen_of
 from retrainer.core.run.rollback import return_to_previous, roll_back
 from retrainer.core.run.step import Step, end, hold, move, wait
@@ -24,12 +24,17 @@ def promoting(run: RunSeen, seen: Observation) -> Step:
     backend, full = seen.backend(version), seen.policy.spec.serving.replicas
     if seen.champion is not None and not backend.ready:
         return roll_back(run, seen, "CandidateNotReady", "the candidate lost its last ready pod before its promotion")
+    if seen.policy.spec.suspend and reaction(Event.SUSPENDED, status.phase) is Reaction.WEIGHT_NEVER_RISES:
+        return wait(status, now, "Suspended", "the policy is suspended: the candidate is promoted once spec.suspend is false")
     if backend.deployment is None or backend.deployment.replicas != full:
         return wait(status, now, "ScalingUp", f"the candidate gets its full size of {full} pods", deploy(run, full), after=5)
     if len(backend.ready) < full:
         told = f"{len(backend.ready)} of {full} candidate pods are ready: {why_not_ready(seen, version)}"
+        if is_overdue(run, seen, "ScalingUp"):
+            return roll_back(run, seen, "CandidateNotReady", told)
         return wait(status, now, "ScalingUp", told, after=5)
-    old = seen.champion or ""
+    # Where only the selector was lost again, the Service names the version already, and its predecessor beside it.
+    old = (seen.champion if seen.champion != version else seen.previous) or ""
     return wait(status, now, "Switching", f"all traffic goes to {version}", SendTraffic(version, old, shared=False), after=1)
 
 
@@ -48,7 +53,7 @@ def watching(run: RunSeen, seen: Observation) -> Step:
     """Judge the new champion on the absolute metrics; no data never rolls back."""
     status, now, rollout = run.status, seen.now, frozen_of(run.status).rollout
     assert status.promoted_at is not None
-    if not serves_alone(seen, status.version or ""):
+    if seen.champion != status.version:
         return end(status, now, Outcome.SUPERSEDED, "NoLongerChampion", f"{seen.champion} serves by now")
     effects = _recycling(run, seen)
     until = status.promoted_at + timedelta(seconds=seconds(rollout.watch.duration))
@@ -77,7 +82,8 @@ def _judged(run: RunSeen, seen: Observation, analysis: Analysis, judgement: Judg
             "message": judgement.message[:512],
         }
     )
-    if analysis.failed > rollout.failure_limit and seen.previous and seen.backend(seen.previous).ready:
+    regressed = judgement.verdict is Verdict.FAIL and analysis.failed > rollout.failure_limit
+    if regressed and seen.previous and seen.backend(seen.previous).ready:
         return return_to_previous(run, seen, judgement.message)
     return hold(status, *effects, after=seconds(rollout.interval), analysis=analysis)
 

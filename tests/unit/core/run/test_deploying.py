@@ -28,7 +28,7 @@ SMOKE = {"smoke_test": {"path": "/healthz"}}
 
 
 def deployed(ready: int = 0, *, policy: PolicySeen | None = None, world: dict[str, Any] | None = None, **run: Part) -> Step:
-    run = {"phase_since": NOW - timedelta(seconds=30)} | run
+    run.setdefault("phase_since", NOW - timedelta(seconds=30))
     own = a_run(Phase.DEPLOYING, policy=policy, **run)
     known = {} if ready == 0 else {"backends": {CHAMPION: 3, CANDIDATE: ready}}
     return advance(own, seen(policy, own, **(known | (world or {}))))
