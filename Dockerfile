@@ -42,7 +42,8 @@ FROM ${BASE_IMAGE}
 LABEL org.opencontainers.image.title="retrainer" \
     org.opencontainers.image.description="Retrains machine-learning models when they decay and moves traffic to the better version" \
     org.opencontainers.image.licenses="Apache-2.0"
-ENV PATH=/opt/retrainer/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+# LOGNAME: kopf calls itself after the user, and a uid without an entry in /etc/passwd (ours, or one that a cluster chose) has no name.
+ENV PATH=/opt/retrainer/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 LOGNAME=retrainer
 COPY --from=build /opt/retrainer /opt/retrainer
 USER 65532:65532
 ENTRYPOINT ["python", "-m", "retrainer"]
