@@ -17,7 +17,7 @@ from retrainer.settings import Settings
 from retrainer.telemetry import Telemetry
 from tests.chart.rendering import CHART, EVERYTHING, NAMESPACED, ROOT, Manifest, Values, of_kind, operator_pod
 
-DOWNWARD = {"metadata.namespace": "retrainer-system", "metadata.name": "retrainer-0"}
+DOWNWARD = {"metadata.name": "retrainer-0"}
 
 
 def environment(values: Values) -> dict[str, str]:
@@ -49,12 +49,12 @@ def test_values_arrive_as_settings() -> None:
     assert read["watch_namespaces"] == ["members", "payments"]
     assert read["alerts_across_namespaces"] is True
     assert (read["monitor_interval_s"], read["log_format"], read["trainer_image"]) == (7, "text", "trainer:2")
-    assert (read["operator_namespace"], read["pod_name"]) == ("retrainer-system", "retrainer-0")
+    assert read["pod_name"] == "retrainer-0"
 
 
 def test_the_chart_s_defaults_are_the_operator_s() -> None:
     read = settings({})
-    chosen = {"trainer_image", "operator_namespace", "pod_name", "metrics_sources", "webhook_token_file"}
+    chosen = {"trainer_image", "pod_name", "metrics_sources", "webhook_token_file"}
     defaults = {name: field.default for name, field in Settings.model_fields.items() if name not in chosen}
     assert {name: tuple(value) if isinstance(value, list) else value for name, value in read.items() if name not in chosen} == defaults
 

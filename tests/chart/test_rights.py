@@ -31,7 +31,6 @@ RIGHTS = {
     ("", "persistentvolumeclaims", ""): {"get"},
     ("events.k8s.io", "events", ""): {"create"},
 }
-LEASES = {("coordination.k8s.io", "leases", ""): READ | {"create", "patch"}}
 SETS = {"everywhere": {}, "everything": EVERYTHING, "namespaced": NAMESPACED}
 
 
@@ -51,16 +50,11 @@ def test_the_operator_may_do_what_is_listed_and_nothing_else() -> None:
     assert rights(role) == RIGHTS
 
 
-def test_its_leases_are_those_of_its_own_namespace() -> None:
-    [role] = of_kind("Role")
-    assert (role["metadata"]["namespace"], rights(role)) == (NAMESPACE, LEASES)
-
-
 def test_with_named_namespaces_it_has_no_right_in_the_cluster() -> None:
     made = objects(NAMESPACED)
     assert not [one for one in made if one["kind"] in ("ClusterRole", "ClusterRoleBinding")]
     roles = {one["metadata"]["namespace"]: rights(one) for one in made if one["kind"] == "Role"}
-    assert roles == {"members": RIGHTS, "payments": RIGHTS, NAMESPACE: LEASES}
+    assert roles == {"members": RIGHTS, "payments": RIGHTS}
 
 
 @pytest.mark.parametrize("values", SETS.values(), ids=SETS)

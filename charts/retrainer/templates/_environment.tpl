@@ -22,8 +22,6 @@
 {{- end }}
 
 {{- define "retrainer.environment" -}}
-- name: RETRAINER_OPERATOR_NAMESPACE
-  valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
 - name: RETRAINER_POD_NAME
   valueFrom: {fieldRef: {fieldPath: metadata.name}}
 - name: RETRAINER_TRAINER_IMAGE
