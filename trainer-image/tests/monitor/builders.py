@@ -27,6 +27,8 @@ def policy(champion: str | None = None, **changed: Any) -> dict[str, Any]:
         "training": {"data": {"features": changed.get("features", {"allow": ["*"], "deny": []})}},
     }
     status = {"champion": {"version": champion, "since": at(0)}} if champion else {}
+    if "candidate" in changed:
+        status["candidate"] = {"version": changed["candidate"], "since": at(1)}
     name = changed.get("name", "churn-risk")
     return {"metadata": {"name": name, "creationTimestamp": at(0)}, "spec": spec, "status": status}
 

@@ -4,7 +4,6 @@ import asyncio
 import http.client
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -68,7 +67,7 @@ def monitored(
         stop = asyncio.Event()
         settings = MonitorSettings(database_url=url, namespace=NAMESPACE, interval_seconds=0.05, database_secret=secret)
         exposition = Exposition(stale_seconds, time.time)
-        monitor = Monitor(settings, cluster, exposition)
+        monitor = Monitor(settings, settings.database, cluster, exposition)
         listener, listening = Listener(MonitorApp(exposition, monitor.is_alive)), bind(0)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(listener.run_on(listening))
@@ -103,6 +102,15 @@ def test_predictions_outcomes_and_flips_appear_within_a_round(database: str) -> 
         assert (await monitor.asked("/elsewhere"))[0] == 404
 
     monitored(database, cluster, scenario)
+
+
+def test_a_candidate_is_counted_from_zero_so_that_no_first_row_is_hidden(database: str) -> None:
+    async def scenario(monitor: Harness) -> None:
+        await eventually(lambda: _is(monitor, V1_CONFIDENCES, 0))
+        log_predictions(database, "v1", [{}] * 3)
+        await eventually(lambda: _is(monitor, V1_CONFIDENCES, 3))
+
+    monitored(database, FakeCluster([policy("v0", candidate="v1")]), scenario)
 
 
 def test_a_lost_database_leaves_no_stale_evidence_and_is_caught_up_with(database: str) -> None:
@@ -194,8 +202,7 @@ def test_a_part_that_cannot_be_measured_does_not_hide_the_others(
     ]
 
 
-def test_a_monitor_before_its_migration_waits_for_it(empty_database: str, tmp_path: Path) -> None:
-    del tmp_path
+def test_a_monitor_before_its_migration_waits_for_it(empty_database: str) -> None:
     cluster = FakeCluster([policy("v1")])
 
     async def scenario(monitor: Harness) -> None:

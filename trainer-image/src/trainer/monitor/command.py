@@ -22,12 +22,13 @@ def monitor() -> None:
 
     log_as_json(debug=read_settings().debug)
     settings = read_monitor_settings()
+    database = settings.database
 
     async def run() -> None:
         stop = stop_on_signals(asyncio.get_running_loop())
         exposition = Exposition(settings.stale_seconds, time.time)
         async with namespace_objects(settings.namespace) as objects, asyncio.TaskGroup() as tasks:
-            rounds = Monitor(settings, objects, exposition)
+            rounds = Monitor(settings, database, objects, exposition)
             listener = Listener(MonitorApp(exposition, rounds.is_alive))
             tasks.create_task(listener.run_on(bind(settings.port)))
             await rounds.run(stop)

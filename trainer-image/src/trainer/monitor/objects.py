@@ -9,7 +9,7 @@ from typing import Any, Protocol
 Document = Mapping[str, Any]
 
 DEFAULT_SECRET_KEY = "url"  # noqa: S105 - the name of a key, and the schema's default
-SUCCEEDED = "Succeeded"
+_ROLES = ("champion", "candidate", "previous")
 
 
 class ClusterUnavailable(Exception):  # noqa: N818 - a condition, not a bug
@@ -28,7 +28,10 @@ class Cluster(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """A policy; `champion` serves, None before the first version. `allow` and `deny` are patterns of columns."""
+    """A policy; `champion` serves, None before the first version, and `live` are all versions that may be asked.
+
+    `allow` and `deny` are patterns of feature columns.
+    """
 
     name: str
     created: str
@@ -36,6 +39,7 @@ class Policy:
     database_secret: tuple[str, str]
     champion: str | None = None
     champion_digest: str | None = None
+    live: tuple[str, ...] = ()
     allow: tuple[str, ...] = ("*",)
     deny: tuple[str, ...] = ()
 
@@ -71,6 +75,7 @@ def read_policy(document: Document) -> Policy:
         database_secret=(str(secret.get("name", "")), str(secret.get("key") or DEFAULT_SECRET_KEY)),
         champion=champion.get("version") or None,
         champion_digest=champion.get("digest") or None,
+        live=tuple(version for role in _ROLES if (version := _at(document, "status", role).get("version"))),
         allow=tuple(features.get("allow") or ("*",)),
         deny=tuple(features.get("deny") or ()),
     )

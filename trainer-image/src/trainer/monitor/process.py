@@ -16,14 +16,13 @@ from trainer.monitor.objects import Cluster, ClusterUnavailable, Policy, Run, re
 from trainer.monitor.projection import Change
 from trainer.monitor.records import project
 from trainer.monitor.settings import MonitorSettings
-from trainer.monitor.totals import Counters
+from trainer.monitor.totals import Counters, Totals
 from trainer.monitor.training_table import TrainingTables
 from trainer.serve.postgres import OUTAGES, Connection, Database, Outage
 
 logger = logging.getLogger(__name__)
 
 ROUND_SECONDS = 60.0
-STATEMENT_SECONDS = 20.0
 
 T = TypeVar("T")
 
@@ -31,12 +30,12 @@ T = TypeVar("T")
 class Monitor:
     """One round after the other, each from scratch: nothing that was missed needs to be remembered."""
 
-    def __init__(self, settings: MonitorSettings, cluster: Cluster, exposition: Exposition) -> None:
+    def __init__(self, settings: MonitorSettings, database: Database, cluster: Cluster, exposition: Exposition) -> None:
         self._settings = settings
         self._cluster = cluster
         self._exposition = exposition
-        self._database = Database(settings.database_url, "retrainer-monitor", STATEMENT_SECONDS)
-        self._outage = Outage(self._database, "monitoring")
+        self._database = database
+        self._outage = Outage(database, "monitoring")
         self._connection: Connection | None = None
         self._counters = Counters()
         self._tables = TrainingTables()
@@ -102,7 +101,10 @@ class Monitor:
         totals = await self._part("counting", self._counters.count(connection, model_types, now))
         drifts = await self._part("measuring drift", measure_drift(connection, namespace, model_types))
         tables = await self._part("training tables", self._tables.measure(connection, namespace, self._policies))
-        return Evidence(totals or {}, drifts or (), tables or ())
+        # A counter that appears with its first rows would hide them: `increase` sees only what came after. So each
+        # version begins at zero as soon as it may be asked.
+        zeros = {(policy.model_type, version): Totals() for policy in self._policies for version in policy.live}
+        return Evidence({**zeros, **totals} if totals is not None else {}, drifts or (), tables or ())
 
     async def _part(self, name: str, measuring: Awaitable[T]) -> T | None:
         """Return what was measured, or None if its statement failed on a sound connection: the others go on."""

@@ -5,9 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from trainer.errors import BadConfiguration
+from trainer.serve.postgres import Database
 from trainer.serve.settings import needed, port, seconds
 
 SHORTEST_INTERVAL = 0.1
+# A statement that takes longer is given up, so that its part of the evidence is missing and the other parts are not.
+STATEMENT_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +22,11 @@ class MonitorSettings:
     database_secret: tuple[str, str] | None = None
     interval_seconds: float = 15.0
     port: int = 9101
+
+    @property
+    def database(self) -> Database:
+        """The database; BadConfiguration if libpq cannot read the URL."""
+        return Database(self.database_url, "retrainer-monitor", STATEMENT_SECONDS)
 
     @property
     def stale_seconds(self) -> float:
