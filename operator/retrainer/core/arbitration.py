@@ -44,7 +44,7 @@ def arbitrate(seen: Observation) -> Arbitration:
         start = _start(seen, asking)
     elif refused is None and asking and waiting is not None and reaction(Event.TRIGGER, waiting.status.phase) is Reaction.COALESCES:
         joins = tuple(finding.evidence for finding in asking if finding.evidence is not None)[:_EVIDENCE_LIMIT]
-    elif not asking and _needs_first_version(seen):
+    elif (refused is not None or not asking) and _needs_first_version(seen):
         start = _first(seen)
     told = tuple(_told(trigger, findings, refused, start, waiting, seen) for trigger in seen.policy.spec.triggers)
     again = [finding.look_again_in for finding in findings if finding.look_again_in is not None]

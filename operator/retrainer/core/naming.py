@@ -27,6 +27,7 @@ ABORT: Final = "retrainer.dev/abort"
 
 ADOPTED: Final = "adopted"
 _NAME_LIMIT: Final = 63
+_NUMBER_LIMIT: Final = 6
 
 
 def version_name(at: datetime, suffix: str) -> str:
@@ -40,9 +41,12 @@ def run_name(policy: str, number: int) -> str:
 
 
 def run_number(policy: str, name: str) -> int | None:
-    """Return the number in a run's name, or None when the name does not follow the operator's pattern (a person's run)."""
+    """Return the number in a run's name, or None when the name does not follow the operator's pattern (a person's run).
+
+    A number of more than six digits, a date for instance, is a person's: the names of what comes after it would not fit.
+    """
     prefix, _, number = name.rpartition("-")
-    return int(number) if prefix == policy and number.isdigit() else None
+    return int(number) if prefix == policy and number.isdigit() and len(number) <= _NUMBER_LIMIT else None
 
 
 def validation_job(run: str, number: int) -> str:

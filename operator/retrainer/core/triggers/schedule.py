@@ -1,6 +1,8 @@
 """The schedule trigger: at most the latest missed slot, once, and only inside `startingDeadline`."""
 
+import re
 from datetime import UTC, datetime
+from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from croniter import CroniterError, croniter
@@ -11,13 +13,19 @@ from retrainer.api.v1alpha1.triggers import Schedule, Trigger
 from retrainer.core.observation import Observation
 from retrainer.core.triggers.finding import Finding
 
+_RANDOM: Final = re.compile(r"\br\b", re.IGNORECASE)
+
+
+class ScheduleError(ValueError):
+    """The fields are no schedule, or the zone is unknown."""
+
 
 def look(trigger: Trigger, seen: Observation) -> list[Finding]:
     """Return the latest slot that is due, or when the next one is."""
     assert trigger.schedule is not None
     try:
         latest, upcoming = slots(trigger.schedule, seen.now)
-    except (CroniterError, ZoneInfoNotFoundError) as error:
+    except ScheduleError as error:
         return [Finding(trigger.name, "ScheduleInvalid", f"{error}: correct spec.triggers[{trigger.name}].schedule")]
     waits = (upcoming - seen.now).total_seconds()
     if latest < seen.policy.identity.created or latest in _used_slots(trigger, seen):
@@ -32,15 +40,35 @@ def look(trigger: Trigger, seen: Observation) -> list[Finding]:
 def slots(schedule: Schedule, now: datetime) -> tuple[datetime, datetime]:
     """Return the latest slot at or before `now` and the next one after it, in UTC.
 
-    Raises CroniterError for fields that are no schedule and ZoneInfoNotFoundError for an unknown zone.
+    The hour that autumn repeats has the slots of a fixed hour once, as cron has always had it; those of every hour (`*`) twice.
+    Raises ScheduleError.
     """
-    local = now.astimezone(ZoneInfo(schedule.time_zone))
-    cron = croniter(schedule.cron, local, ret_type=datetime)
-    upcoming: datetime = cron.get_next()
-    latest: datetime = cron.get_prev()
-    while latest > local:
-        latest = cron.get_prev()
+    if _RANDOM.search(schedule.cron):
+        raise ScheduleError(f"{schedule.cron!r} is random: a schedule must name the same slots whenever it is asked")
+    fixed = not schedule.cron.split()[1].startswith("*")
+    try:
+        cron = croniter(schedule.cron, now.astimezone(_zone(schedule.time_zone)), ret_type=datetime)
+        upcoming: datetime = cron.get_next()
+        while fixed and _is_repeated(upcoming):
+            upcoming = cron.get_next()
+        latest: datetime = cron.get_prev()
+        while latest.astimezone(UTC) > now or (fixed and _is_repeated(latest)):
+            latest = cron.get_prev()
+    except CroniterError as error:
+        raise ScheduleError(str(error)) from error
     return latest.astimezone(UTC), upcoming.astimezone(UTC)
+
+
+def _is_repeated(slot: datetime) -> bool:
+    """Say whether the clock has shown this time before; croniter sets `fold` on times that are not ambiguous, too."""
+    return bool(slot.fold) and slot.replace(fold=0).utcoffset() != slot.utcoffset()
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder of zones, such as `Europe`, is an OSError
+        raise ScheduleError(f"{name!r} is no IANA time zone") from None
 
 
 def next_slot(triggers: tuple[Trigger, ...], now: datetime) -> datetime | None:
@@ -50,7 +78,7 @@ def next_slot(triggers: tuple[Trigger, ...], now: datetime) -> datetime | None:
         if trigger.schedule is not None:
             try:
                 upcoming.append(slots(trigger.schedule, now)[1])
-            except (CroniterError, ZoneInfoNotFoundError):
+            except ScheduleError:
                 continue
     return min(upcoming, default=None)
 
