@@ -9,14 +9,15 @@ from demo.story.waiting import StoryError
 
 _OPERATOR = ("logs", f"--namespace={SYSTEM}", "--selector=app.kubernetes.io/name=retrainer", "--prefix")
 _TAIL = 15
+_WIDTH = 400
 
 
 def write_last_seen(kubectl: Kubectl, path: Path, *, all_namespaces: bool = False) -> str:
     """Write everything that may tell why to a file; returns the part of it that a person wants to see at once."""
     answers = [_answer(kubectl, question) for question in _questions("--all-namespaces" if all_namespaces else f"--namespace={NAMESPACE}")]
     path.write_text("\n\n".join(answers))
-    operator = _answer(kubectl, (*_OPERATOR, f"--tail={_TAIL}"))
-    return f"{answers[0]}\n{operator}"
+    operator = _answer(kubectl, (*_OPERATOR, f"--tail={_TAIL}")).splitlines()
+    return "\n".join((answers[0], *(line[:_WIDTH] for line in operator)))
 
 
 def _questions(where: str) -> Sequence[Sequence[str]]:

@@ -138,7 +138,7 @@ class Observer:
             for violation in self._writes.read(line):
                 self._report.violated(violation)
             for write in self._writes.writes[before:]:
-                self._report.observed(write.asked, "write", asdict(write))
+                self._report.observed(write.asked, "write", asdict(write) | {"service": "/".join(write.service)})
         for line in self._client_log.lines() if self._client_log else ():
             for violation in self._client.read(line):
                 self._report.violated(violation)

@@ -41,7 +41,7 @@ class Prometheus:
 
 
 async def judged(rise: Rise, prometheus: Prometheus) -> Verdict:
-    """Return the first analysis that passes among all that could have raised the weight, else the latest one."""
+    """Return the latest analysis that passes among all that could have raised the weight, else the earliest of them."""
     candidate = await _counters(rise, rise.candidate, prometheus)
     champion = await _counters(rise, rise.champion, prometheus)
     verdict = Verdict(False, "the step was not measured")
@@ -66,7 +66,7 @@ async def first_failure(fall: Fall, prometheus: Prometheus) -> tuple[float, Verd
 
 def _moments(rise: Rise) -> Sequence[float]:
     earliest = max(rise.measured_from, rise.at - READY_WITHIN - 2 * rise.policy.interval)
-    return [rise.at - half_seconds / 2 for half_seconds in range(int(2 * (rise.at - earliest)), -1, -1)]
+    return [rise.at - half_seconds / 2 for half_seconds in range(int(2 * (rise.at - earliest)) + 1)]
 
 
 async def _counters(span: Rise | Fall, version: str, prometheus: Prometheus) -> Mapping[str, Sequence[Samples]]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,11 +11,11 @@ from typing import Any
 
 from aiohttp import web
 
-from tests.client.load import KEPT_CONNECTIONS, Load, call_until
+from tests.client.load import KEPT_FOR_A_WHILE, KEPT_FOREVER, REQUESTS_OF_A_WHILE, Load, call_until
 from tests.client.record import Connection, Record, percentile
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
-RATE = 200.0
+RATE = 400.0
 
 
 @dataclass(slots=True)
@@ -69,14 +70,17 @@ async def good(_: web.Request) -> web.Response:
     return web.json_response({}, headers={"X-Model-Version": "v1"})
 
 
-async def test_half_of_the_requests_are_on_a_handful_of_kept_connections(tmp_path: Path) -> None:
-    async with serving(good, requests=80) as server:
+async def test_half_of_the_requests_are_on_kept_connections_some_of_which_leave_after_a_while(tmp_path: Path) -> None:
+    kept_requests = 2 * REQUESTS_OF_A_WHILE * (KEPT_FOREVER + KEPT_FOR_A_WHILE)
+    async with serving(good, requests=2 * kept_requests) as server:
         lines, totals = await called(server, tmp_path / "log")
-    kept = [line for line in lines if line["connection"] == Connection.KEPT]
-    assert abs(len(kept) - len(lines) / 2) <= 1
+    kept = sum(line["connection"] == Connection.KEPT for line in lines)
+    assert abs(kept - len(lines) / 2) <= 1
     assert totals["failed"] == 0
     assert totals["versions"] == {"v1": len(lines)}
-    assert len(set(server.peers)) == KEPT_CONNECTIONS + len(lines) - len(kept)
+    per_connection = Counter(server.peers)
+    assert sum(requests > REQUESTS_OF_A_WHILE for requests in per_connection.values()) == KEPT_FOREVER
+    assert len(per_connection) - (len(lines) - kept) >= KEPT_FOREVER + 2 * KEPT_FOR_A_WHILE
     assert {body["memberId"] for body in server.bodies} == {"m1", "m2"}
 
 
