@@ -24,6 +24,8 @@ from retrainer.core.traffic import serves_alone
 
 _HANDLED_LIMIT = 32
 _SHARES_TRAFFIC = frozenset({Phase.CANARY, Phase.PROMOTING})
+# A run is still Promoting in the round that finds its switch done: by then the version that must stay warm is the previous one.
+_KEEPS_PREVIOUS = frozenset({Phase.PROMOTING, Phase.WATCHING})
 
 
 def tidy(seen: Observation, *, traffic_moves: bool) -> tuple[Effect, ...]:
@@ -36,9 +38,9 @@ def tidy(seen: Observation, *, traffic_moves: bool) -> tuple[Effect, ...]:
 
 
 def handled_alerts(seen: Observation) -> tuple[HandledAlert, ...]:
-    """Return the episodes to remember in status, those of runs about to be pruned included: the write comes before the deletion."""
+    """Return the episodes to remember in status, those of the run about to be pruned included: the write comes before the deletion."""
     known = seen.policy.status.handled_alerts
-    fresh = [item for run in _beyond_limit(seen) for item in _episodes(run) if item not in known]
+    fresh = [item for run in _next_to_prune(seen) for item in _episodes(run) if item not in known]
     return (*known, *fresh)[-_HANDLED_LIMIT:]
 
 
@@ -87,11 +89,11 @@ def _leftovers(seen: Observation) -> list[Effect]:
     """Versions that neither serve, nor are rolled out, nor stay warm: scaled away, and removed once no pod is left."""
     serving = seen.holder(Slot.SERVING)
     kept = {seen.champion, serving.status.version if serving else None}
-    watched = serving is not None and serving.status.phase is Phase.WATCHING
+    warm = serving is not None and serving.status.phase in _KEEPS_PREVIOUS
     effects: list[Effect] = []
     for deployment in seen.deployments.values():
         version = deployment.version
-        if not version or version in kept or (version == seen.previous and watched):
+        if not version or version in kept or (version == seen.previous and warm):
             continue
         if deployment.replicas:
             effects.append(ScaleVersion(version, 0))
@@ -122,19 +124,22 @@ def _is_recorded(run: RunSeen) -> bool:
 
 def _history(seen: Observation) -> list[Effect]:
     remembered = seen.policy.status.handled_alerts
-    return [DeleteRun(run.identity) for run in _beyond_limit(seen) if all(item in remembered for item in _episodes(run))]
+    return [DeleteRun(run.identity) for run in _next_to_prune(seen) if all(item in remembered for item in _episodes(run))]
 
 
-def _beyond_limit(seen: Observation) -> list[RunSeen]:
+def _next_to_prune(seen: Observation) -> list[RunSeen]:
+    """Return the oldest run beyond the limit, if any: one at a time, since the episodes of several may be more than status holds."""
     kept = {seen.champion, seen.previous}
     finished = [run for run in seen.runs if run.by_operator and not run.live and not run.deleting and run.status.version not in kept]
     youngest_first = sorted(finished, key=lambda run: run.identity.created, reverse=True)
-    return youngest_first[seen.policy.spec.run_history_limit :]
+    return youngest_first[seen.policy.spec.run_history_limit :][-1:]
 
 
 def _episodes(run: RunSeen) -> list[HandledAlert]:
+    """Return the alert episodes that a run stands for, each once, and no more than status holds."""
     evidence = (*run.spec.evidence, *run.status.evidence)
-    return [HandledAlert(fingerprint=item.fingerprint, starts_at=item.starts_at) for item in evidence if item.fingerprint]
+    keys = dict.fromkeys((item.fingerprint, item.starts_at) for item in evidence if item.fingerprint)
+    return [HandledAlert(fingerprint=fingerprint, starts_at=starts_at) for fingerprint, starts_at in keys][-_HANDLED_LIMIT:]
 
 
 @dataclass(frozen=True, slots=True)

@@ -225,15 +225,20 @@ class Observation:
     @property
     def champion(self) -> str | None:
         """The version that serves. The Service says it, in the same write that moves traffic; status is its memory."""
-        if self.service is not None and self.service.champion:
-            return self.service.champion
+        if (service := self._our_service) is not None and service.champion:
+            return service.champion
         remembered = self.policy.status.champion
         return remembered.version if remembered else None
 
     @property
     def previous(self) -> str | None:
         """The champion before, as the Service says it."""
-        return (self.service.previous or None) if self.service is not None else None
+        return (service.previous or None) if (service := self._our_service) is not None else None
+
+    @property
+    def _our_service(self) -> ServiceSeen | None:
+        """The Service, unless it is an older policy's: what that one serves is none of ours."""
+        return None if self.surroundings.older_same_target else self.service
 
     def backend(self, version: str) -> Backend:
         """Return the version as it serves; without a Deployment when there is none."""
