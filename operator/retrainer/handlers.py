@@ -60,7 +60,8 @@ def register(registry: kopf.OperatorRegistry, wake: Wake, world: World, attach: 
 
     @kopf.on.login(registry=registry)
     def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
-        return kopf.login_with_service_account(**kwargs) or kopf.login_with_kubeconfig(**kwargs)
+        # A kubeconfig that was given wins, as it does for our own requests: the operator may be tried out from inside another cluster's pod.
+        return kopf.login_with_kubeconfig(**kwargs) or kopf.login_with_service_account(**kwargs)
 
     for index in waking.INDICES:
         _register_kind(registry, index, wake, world)
