@@ -20,10 +20,12 @@ Index = Mapping[Any, Iterable[Any]]
 _OVERLAY_S: Final = 30.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Written:
     seen: Any
     until: float
+    brought: bool
+    """Whether the watch has brought the object before: if it then has it no longer, it is gone, and our write must not keep it alive."""
 
 
 class WatchedWorld(World):
@@ -80,7 +82,8 @@ class WatchedWorld(World):
         for index, keys in waking.INDICES.items():
             if waking.KINDS[index] is kind:
                 for key, seen in keys(manifest).items():
-                    self._written.setdefault((index, key), {})[seen.identity.key] = _Written(seen, until)
+                    brought = any(one.identity.uid == seen.identity.uid for one in self._indices.get(index, {}).get(key, ()))
+                    self._written.setdefault((index, key), {})[seen.identity.key] = _Written(seen, until, brought)
 
     def _read(self, index: str, key: Any) -> list[Any]:  # noqa: ANN401 - each index has keys of its own
         """Return what the watch brought, newer writes of ours in its place, and what we made and it has not brought yet."""
@@ -91,9 +94,11 @@ class WatchedWorld(World):
         for place, mine in list(written.items()):
             theirs = brought.get(place)
             overtaken = theirs is not None and (theirs.identity.uid != mine.seen.identity.uid or _is_as_new(theirs, mine.seen))
-            if overtaken or time.monotonic() > mine.until:
+            gone = theirs is None and mine.brought
+            if overtaken or gone or time.monotonic() > mine.until:
                 del written[place]
             else:
+                mine.brought = theirs is not None
                 brought[place] = mine.seen
         if not written:
             del self._written[index, key]
