@@ -40,7 +40,7 @@ def _sweep() -> None:
             os.kill(int(home.name.removeprefix(_NAME)), 0)
             continue
         _tool("down", "--name", home.name)
-        shutil.rmtree(home)
+        shutil.rmtree(home, ignore_errors=True)  # another session may be sweeping too
 
 
 def _tool(*arguments: str) -> None:
