@@ -159,7 +159,7 @@ def test_debug_tells_what_is_split_and_learnt_from(world: str) -> None:
     assert "DEBUG rows: " in run("validate", DATABASE_URL=world, DEBUG="true").stderr
 
 
-def test_it_ends_on_sigterm_even_as_the_first_process(world: str, tmp_path: Path) -> None:
+def test_it_ends_on_sigterm_with_an_exit_code_of_its_own_and_leaves_nothing(world: str, tmp_path: Path) -> None:
     with psycopg.connect(world) as connection:
         # The lock that the command waits for says when it is well under way.
         connection.execute("lock table member_snapshots")
@@ -168,9 +168,8 @@ def test_it_ends_on_sigterm_even_as_the_first_process(world: str, tmp_path: Path
             env={"PATH": os.environ["PATH"], "DATABASE_URL": world},
             stderr=subprocess.DEVNULL,
         )
-        waiting = (
-            "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
-        )
+        waiting = """select count(*) from pg_stat_activity, pg_sleep(0.05)
+                     where wait_event_type = 'Lock' and datname = current_database()"""
         with psycopg.connect(world, autocommit=True) as observer:
             while observer.execute(waiting).fetchone() != (1,):
                 assert process.poll() is None
