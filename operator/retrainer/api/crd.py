@@ -136,24 +136,6 @@ def _crd(  # noqa: PLR0913 - a CRD has this many parts, each given by name
     columns: tuple[Schema, ...],
     name_limit: int,
 ) -> Schema:
-    root = {
-        "type": "object",
-        "description": description,
-        "required": ["spec"],
-        "properties": {
-            "apiVersion": {"type": "string", "description": "Version of this representation of the object."},
-            "kind": {"type": "string", "description": "The kind of the object."},
-            "metadata": {"type": "object"},
-            "spec": structural(spec),
-            "status": structural(status),
-        },
-        "x-kubernetes-validations": [
-            {
-                "rule": f"self.metadata.name.size() <= {name_limit}",
-                "message": f"the name may have at most {name_limit} characters, so that every name derived from it fits",
-            }
-        ],
-    }
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
@@ -176,10 +158,31 @@ def _crd(  # noqa: PLR0913 - a CRD has this many parts, each given by name
                     "storage": True,
                     "subresources": {"status": {}},
                     "additionalPrinterColumns": list(columns),
-                    "schema": {"openAPIV3Schema": root},
+                    "schema": {"openAPIV3Schema": _root(description, spec, status, name_limit)},
                 }
             ],
         },
+    }
+
+
+def _root(description: str, spec: type[BaseModel], status: type[BaseModel], name_limit: int) -> Schema:
+    return {
+        "type": "object",
+        "description": description,
+        "required": ["spec"],
+        "properties": {
+            "apiVersion": {"type": "string", "description": "Version of this representation of the object."},
+            "kind": {"type": "string", "description": "The kind of the object."},
+            "metadata": {"type": "object"},
+            "spec": structural(spec),
+            "status": structural(status),
+        },
+        "x-kubernetes-validations": [
+            {
+                "rule": f"self.metadata.name.size() <= {name_limit}",
+                "message": f"the name may have at most {name_limit} characters, so that every name derived from it fits",
+            }
+        ],
     }
 
 
