@@ -60,7 +60,7 @@ def register(registry: kopf.OperatorRegistry, wake: Wake, world: World, attach: 
 
     @kopf.on.login(registry=registry)
     def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
-        # A kubeconfig that was given wins, as it does for our own requests: the operator may be tried out from inside another cluster's pod.
+        # A kubeconfig that was given wins, as it does for our own requests: the operator may be tried out from a pod of another cluster.
         return kopf.login_with_kubeconfig(**kwargs) or kopf.login_with_service_account(**kwargs)
 
     for index in waking.INDICES:
