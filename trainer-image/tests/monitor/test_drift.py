@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from tests.artifacts import reference
 from tests.monitor.builders import NAMESPACE, log_predictions, register_version
 from trainer.artifact import Histogram
+from trainer.daemon.postgres import Database
 from trainer.monitor.drift import FEWEST, SAMPLE, Drift, measure_drift, population_stability_index
-from trainer.serve.postgres import Database
 
 SHARES = st.lists(st.integers(1, 1000), min_size=2, max_size=12).map(lambda parts: [p / sum(parts) for p in parts])
 

@@ -20,11 +20,11 @@ from tests.monitor.builders import (
     run,
 )
 from tests.serve.gate import gate_before
+from trainer.daemon.listener import Listener, bind
 from trainer.monitor.app import MonitorApp
 from trainer.monitor.exposition import Exposition
 from trainer.monitor.process import Monitor
 from trainer.monitor.settings import MonitorSettings
-from trainer.serve.listener import Listener, bind
 
 V1_CONFIDENCES = 'retrainer_prediction_confidence_count{model_type="churn_risk",model_version="v1"}'
 

@@ -8,9 +8,9 @@ import psycopg
 import pytest
 
 from tests.monitor.builders import NAMESPACE, at, policy, register_version, result, run
+from trainer.daemon.postgres import Database
 from trainer.monitor.objects import Document, read_policy, read_run
 from trainer.monitor.records import project
-from trainer.serve.postgres import Database
 
 V1 = run(1, "v1", result=result("v1"), promotedAt=at(1), outcome="Succeeded", completedAt=at(9), reason="WatchPassed")
 V2 = run(2, "v2", result=result("v2", 0.7), promotedAt=at(20))

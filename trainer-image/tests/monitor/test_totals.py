@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.monitor.builders import NOON, log_predictions, observe
+from trainer.daemon.postgres import Database
 from trainer.monitor.totals import BEGINNING, RECOUNTED_EVERY, SETTLES_AFTER, Counters, Counts, Settled, Totals
-from trainer.serve.postgres import Database
 
 TYPES = frozenset({"churn_risk"})
 V1 = ("churn_risk", "v1")

@@ -6,9 +6,9 @@ import psycopg
 import pytest
 
 from tests.monitor.builders import NAMESPACE, policy, register_version
+from trainer.daemon.postgres import Database
 from trainer.monitor.objects import read_policy
 from trainer.monitor.training_table import ColumnChange, TrainingTable, TrainingTables, column_changes
-from trainer.serve.postgres import Database
 
 THEN = {"member_id": "text", "as_of": "date", "member_age": "double precision", "contract_type": "text"}
 

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import psycopg
 
 from tests.serve.gate import gate_before
-from trainer.serve.postgres import Database
+from trainer.daemon.postgres import Database
 from trainer.serve.prediction_log import BATCH, LoggedPrediction, PredictionLog
 
 

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4 as CONTENT_TYPE
+
 from trainer.monitor.exposition import Exposition
-from trainer.serve.metrics import CONTENT_TYPE
 
 
 class MonitorApp:

@@ -10,14 +10,14 @@ def monitor() -> None:
     import asyncio  # noqa: PLC0415 - nothing of this is imported for --help
     import time  # noqa: PLC0415
 
+    from trainer.daemon.json_log import log_as_json  # noqa: PLC0415
+    from trainer.daemon.listener import Listener, bind, new_event_loop  # noqa: PLC0415
+    from trainer.daemon.signals import stop_on_signals  # noqa: PLC0415
     from trainer.monitor.app import MonitorApp  # noqa: PLC0415
     from trainer.monitor.cluster import namespace_objects  # noqa: PLC0415
     from trainer.monitor.exposition import Exposition  # noqa: PLC0415
     from trainer.monitor.process import Monitor  # noqa: PLC0415
     from trainer.monitor.settings import read_monitor_settings  # noqa: PLC0415
-    from trainer.serve.json_log import log_as_json  # noqa: PLC0415
-    from trainer.serve.listener import Listener, bind, new_event_loop  # noqa: PLC0415
-    from trainer.serve.process import stop_on_signals  # noqa: PLC0415
     from trainer.settings import read_settings  # noqa: PLC0415
 
     log_as_json(debug=read_settings().debug)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from trainer.daemon.postgres import Connection
 from trainer.monitor.totals import Version
-from trainer.serve.postgres import Connection
 
 # The newest predictions of a version: with ten bins chance alone makes a PSI of some 0.005 (bins ÷ rows) of that many.
 # A quiet model's reach back a day.

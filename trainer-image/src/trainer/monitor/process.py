@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import psycopg
 
+from trainer.daemon.postgres import OUTAGES, Connection, Database, Outage
 from trainer.monitor.drift import measure_drift
 from trainer.monitor.exposition import Evidence, Exposition
 from trainer.monitor.objects import Cluster, ClusterUnavailable, Policy, Run, read_policy, read_run
@@ -18,7 +19,6 @@ from trainer.monitor.records import project
 from trainer.monitor.settings import MonitorSettings
 from trainer.monitor.totals import Counters, Totals
 from trainer.monitor.training_table import TrainingTables
-from trainer.serve.postgres import OUTAGES, Connection, Database, Outage
 
 logger = logging.getLogger(__name__)
 

@@ -5,9 +5,9 @@ from typing import assert_never
 
 from psycopg.types.json import Jsonb
 
+from trainer.daemon.postgres import Connection
 from trainer.monitor.objects import Policy, Run
 from trainer.monitor.projection import Activate, AppendEntry, Change, Present, RecordVersion, changes
-from trainer.serve.postgres import Connection
 
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext('retrainer-monitor'), hashtext(%s))"
 

@@ -4,9 +4,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from trainer.daemon.environment import needed, port, seconds
+from trainer.daemon.postgres import Database
 from trainer.errors import BadConfiguration
-from trainer.serve.postgres import Database
-from trainer.serve.settings import needed, port, seconds
 
 SHORTEST_INTERVAL = 0.1
 # A statement that takes longer is given up, so that its part of the evidence is missing and the other parts are not.

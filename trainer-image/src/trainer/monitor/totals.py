@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeAlias
 
-from trainer.serve.postgres import Connection
+from trainer.daemon.postgres import Connection
 
 SETTLES_AFTER = timedelta(minutes=5)
 RECOUNTED_EVERY = timedelta(hours=1)

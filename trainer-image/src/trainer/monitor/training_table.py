@@ -8,10 +8,10 @@ from typing import Any
 
 from psycopg import sql
 
+from trainer.daemon.postgres import Connection
 from trainer.models import find_model
 from trainer.models.base import feature_kind, is_wanted
 from trainer.monitor.objects import Policy
-from trainer.serve.postgres import Connection
 
 # Counting the rows scans the table, so it is done once a minute whatever the interval is.
 COUNTED_EVERY_SECONDS = 60.0

@@ -4,12 +4,13 @@ import asyncio
 import logging
 import sys
 
+from trainer.daemon.json_log import log_as_json
+from trainer.daemon.listener import bind, new_event_loop
+from trainer.daemon.signals import stop_on_signals
 from trainer.errors import BadConfiguration
 from trainer.outcome import ExitCode, write_termination_message
-from trainer.serve.json_log import log_as_json
-from trainer.serve.listener import bind, new_event_loop
 from trainer.serve.model import load_served_model
-from trainer.serve.process import ServingProcess, stop_on_signals
+from trainer.serve.process import ServingProcess
 from trainer.serve.settings import ServeSettings, read_serve_settings
 from trainer.settings import Settings, read_settings
 

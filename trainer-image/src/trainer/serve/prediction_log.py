@@ -11,7 +11,7 @@ from uuid import UUID
 import orjson
 import psycopg
 
-from trainer.serve.postgres import OUTAGES, Connection, Database, Outage
+from trainer.daemon.postgres import OUTAGES, Connection, Database, Outage
 from trainer.serve.request import FeatureValue
 
 CAPACITY = 10_000

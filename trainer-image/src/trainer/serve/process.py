@@ -2,16 +2,15 @@
 
 import asyncio
 import logging
-import signal
 import socket
 from contextlib import suppress
 
+from trainer.daemon.listener import Listener
+from trainer.daemon.postgres import Database
 from trainer.serve.app import PredictionApp
 from trainer.serve.lifecycle import Lifecycle
-from trainer.serve.listener import Listener
 from trainer.serve.metrics import ServerMetrics
 from trainer.serve.model import ServedModel
-from trainer.serve.postgres import Database
 from trainer.serve.prediction_log import PredictionLog
 from trainer.serve.profiles import Profiles
 from trainer.serve.settings import ServeSettings
@@ -77,11 +76,3 @@ async def _flush(log: PredictionLog, writing: asyncio.Task[None]) -> None:
     if unfinished:
         writing.cancel()
         logger.warning("%d predictions could not be logged before the end", log.abandon())
-
-
-def stop_on_signals(loop: asyncio.AbstractEventLoop) -> asyncio.Event:
-    """Return an event that SIGTERM and SIGINT set."""
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    return stop

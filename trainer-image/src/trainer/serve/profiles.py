@@ -8,8 +8,8 @@ from typing import Any
 from psycopg import sql
 from psycopg.types.numeric import FloatLoader
 
+from trainer.daemon.postgres import OUTAGES, Connection, Database, Outage
 from trainer.models.base import LiveTable
-from trainer.serve.postgres import OUTAGES, Connection, Database, Outage
 from trainer.serve.request import FeatureValue
 
 REFRESH_SECONDS = 5.0
