@@ -1,0 +1,56 @@
+"""The operator as a process, and a theatre to watch it in. One operator a test file; every test has a namespace of its own."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.cluster.local.cluster import LocalCluster
+from tests.integration.account import Account
+from tests.integration.audit import Audit
+from tests.integration.operator_process import OperatorProcess
+from tests.integration.stage import Stage, Theatre
+from tests.stand_ins.api import Api
+from tests.stand_ins.live_figures import FakePrometheus
+
+
+@pytest.fixture(scope="session")
+def account(control_plane: LocalCluster) -> Iterator[Account]:
+    account = Account(control_plane)
+    yield account
+    account.revoke()
+
+
+@pytest.fixture(scope="session")
+def operators_kubeconfig(account: Account, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path: Path = tmp_path_factory.mktemp("operator") / "kubeconfig"
+    account.grant(path)
+    return path
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def theatre(
+    control_plane: LocalCluster, operators_kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Theatre]:
+    """Give an operator that runs, and what plays around it."""
+    log = control_plane.audit_log
+    assert log is not None
+    async with AsyncExitStack() as closing:
+        api = await Api.of(control_plane.kubeconfig)
+        closing.push_async_callback(api.close)
+        prometheus = FakePrometheus()
+        await prometheus.start()
+        closing.push_async_callback(prometheus.stop)
+        operator = OperatorProcess(operators_kubeconfig, prometheus.url, tmp_path_factory.mktemp("operator"))
+        closing.push_async_callback(operator.close)
+        await operator.start()
+        yield Theatre(api, prometheus, operator, lambda: Audit(log, api))
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def stage(theatre: Theatre) -> AsyncIterator[Stage]:
+    """Give an empty stage."""
+    async with theatre.stage() as stage:
+        yield stage

@@ -1,0 +1,67 @@
+"""Fifty policies with nothing to do: the operator writes nothing, marks nothing, and reads no Secret."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from tests.integration import team
+from tests.integration.audit import summary
+from tests.integration.stage import Stage
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+POLICIES = 50
+WATCHED_S = 20.0
+_MONTHLY = {"name": "monthly", "schedule": {"cron": "0 3 1 * *"}}
+_PAGED = {"name": "paged", "alert": {"matchLabels": {"alertname": "ModelDrift"}}}
+
+
+async def given_an_idle_policy(stage: Stage, number: int) -> None:
+    """Have a policy that took over a Service whose champion serves: one that a deleted policy left behind."""
+    name = f"model-{number}"
+    serving = {"deploymentRef": {"name": f"{name}-api"}, "replicas": 1, "service": {"name": name}}
+    left = team.service(stage.namespace, name, **{"retrainer.dev/serves": name, "retrainer.dev/version": "v1"})
+    left["metadata"] |= {
+        "labels": {"retrainer.dev/policy": name, "retrainer.dev/policy-uid": "of-a-policy-that-is-gone"},
+        "annotations": {"retrainer.dev/champion": "v1", "retrainer.dev/made-by-operator": "true"},
+    }
+    await stage.api.create("deployments", team.deployment(stage.namespace, f"{name}-api"))
+    await stage.api.apply("services", left, manager="retrainer")
+    await stage.given_a_policy(name, serving=serving, triggers=[_MONTHLY, _PAGED])
+
+
+async def test_idle_policies_cost_no_write_and_no_growth(stage: Stage, record_testsuite_property: Callable[[str, object], None]) -> None:
+    await stage.api.create("persistentvolumeclaims", team.volume_claim(stage.namespace))
+    await asyncio.gather(*(given_an_idle_policy(stage, number) for number in range(POLICIES)))
+    for number in range(POLICIES):
+        await stage.then_condition("Ready", "True", "Accepted", f"model-{number}")
+    await until_all_is_written(stage)
+
+    before, memory, rounds = len(await stage.audit.writes()), stage.operator.resident_bytes(), await rounds_of(stage)
+    await asyncio.sleep(WATCHED_S)  # nothing is to happen: there is no condition to wait for
+    after, grown = await stage.audit.writes(), stage.operator.resident_bytes() - memory
+
+    assert [summary(one) for one in after[before:]] == []
+    assert grown < 4 * 1024 * 1024
+    record_testsuite_property("resident_mib", round(memory / 2**20, 1))
+    record_testsuite_property("grown_kib_a_minute", round(grown / 1024 * 60 / WATCHED_S))
+    record_testsuite_property("rounds", await rounds_of(stage) - rounds)
+    for policy in stage.seen.all("modelretrainpolicies"):
+        assert not policy["metadata"].get("finalizers")
+        assert not policy["metadata"].get("annotations")
+    asked = await stage.audit.requests()
+    assert not [summary(one) for one in asked if one.get("objectRef", {}).get("resource") == "secrets"]
+    assert not [summary(one) for one in asked if one["responseStatus"]["code"] == 403], "the chart's rights suffice"
+
+
+async def until_all_is_written(stage: Stage) -> None:
+    """Return when the operator has written nothing for as long as its queue needs to come to rest."""
+    written = -1
+    while written != (written := len(await stage.audit.writes())):  # noqa: ASYNC110 - the log sets no event
+        await asyncio.sleep(3)
+
+
+async def rounds_of(stage: Stage) -> float:
+    """Return how many rounds the operator has had."""
+    return await stage.operator.metric("retrainer_operator_reconcile_seconds_count")

@@ -1,0 +1,119 @@
+"""Input that can be told to be wrong without the operator: the API server refuses it, in the words of the schema."""
+
+import copy
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.cluster.local.cluster import LocalCluster
+from tests.integration import team
+from tests.integration.account import Account
+from tests.stand_ins.api import Api, ApiError
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+NAMESPACE = "default"
+Manifest = dict[str, Any]
+
+ONE_MEMBER = "a trigger has exactly one of schedule, alert: split it into two triggers with names of their own"
+SCHEDULE = {"cron": "0 3 1 * *"}
+ALERT = {"matchLabels": {"alertname": "ModelDrift"}}
+
+
+def spec(**changes: Any) -> Manifest:  # noqa: ANN401 - fields of the spec
+    return team.policy(NAMESPACE, **changes)
+
+
+def rollout(**metric: Any) -> Manifest:  # noqa: ANN401 - fields of the metric
+    return spec(rollout={"metrics": [metric]})
+
+
+def gate(**metric: Any) -> Manifest:  # noqa: ANN401 - fields of the metric
+    return spec(gate={"metrics": [{"name": "accuracy"} | metric]})
+
+
+def trigger(**members: Any) -> Manifest:  # noqa: ANN401 - fields of the trigger
+    return spec(triggers=[{"name": "both", **members}])
+
+
+REFUSED: dict[str, tuple[Manifest, str]] = {
+    "two members in one trigger": (trigger(schedule=SCHEDULE, alert=ALERT), ONE_MEMBER),
+    "no member in a trigger": (trigger(), ONE_MEMBER),
+    "a gate's ratio above 1": (gate(min=1.5), "this metric is a ratio between 0 and 1: 85 % is 0.85"),
+    "a gate metric with floor and ceiling": (
+        gate(min=0.5, max=0.9),
+        "set min for a figure that is better when higher, max for one that is better when lower; not both",
+    ),
+    "a gate whose floor is above its ceiling": (gate(min=0.9, max=0.5), "min is above max: no figure could pass"),
+    "a gate metric without a bound": (gate(), "set min, max or maxRegression: a gate metric needs a bound"),
+    "a gate without metrics": (spec(gate={"metrics": []}), "spec.gate.metrics in body should have at least 1 items"),
+    "a ceiling on Accuracy": (rollout(preset="Accuracy", max=0.9), "this preset is better when higher: set min, not max"),
+    "a floor on ErrorRate": (rollout(preset="ErrorRate", min=0.1), "this preset is better when lower: set max, not min"),
+    "a live ratio above 1": (rollout(preset="ErrorRate", max=5), "this preset is a ratio between 0 and 1: 5 points are 0.05"),
+    "a live metric without a bound": (rollout(preset="ErrorRate"), "set min, max or maxRegression: a rollout metric needs a bound"),
+    "a comparison without a margin": (rollout(preset="Accuracy", min=0.5, compareTo="Champion"), "compareTo and maxRegression go together"),
+    "a rollout without metrics": (spec(rollout={"metrics": []}), "spec.rollout.metrics in body should have at least 1 items"),
+    "a weight of 100": (spec(rollout={"stepWeights": [100]}), "should be less than or equal to 99"),
+    "a negative replica count": (
+        spec(serving={"deploymentRef": {"name": "a"}, "service": {"name": "a"}, "replicas": -1}),
+        "should be greater than or equal to 1",
+    ),
+    "a duration of two units": (spec(rollout={"interval": "1h30m"}), "spec.rollout.interval in body should match"),
+    "a duration without a unit": (spec(triggerPolicy={"cooldown": "6"}), "spec.triggerPolicy.cooldown in body should match"),
+    "a cron of four fields": (trigger(schedule={"cron": "0 3 1 *"}), "schedule.cron in body should match"),
+    "an unknown preset": (rollout(preset="Speed", max=1), 'Unsupported value: "Speed"'),
+    "a model type with a dash": (spec(modelType="churn-risk"), "spec.modelType in body should match"),
+    "an unknown field": (spec(rolout={}), "spec.rolout"),
+    "a policy's name that leaves no room for its runs' names": (team.policy(NAMESPACE, "x" * 36), "35"),
+    "a run's name that leaves no room for its Jobs' names": (team.run(NAMESPACE, "x" * 49), "48"),
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def api(control_plane: LocalCluster) -> AsyncIterator[Api]:
+    api = await Api.of(control_plane.kubeconfig)
+    yield api
+    await api.close()
+
+
+@pytest.mark.parametrize(("manifest", "message"), REFUSED.values(), ids=REFUSED)
+async def test_is_refused_with_a_sentence_that_says_what_to_change(api: Api, manifest: Manifest, message: str) -> None:
+    resource = "modelretrainruns" if manifest["kind"] == "ModelRetrainRun" else "modelretrainpolicies"
+    for send in (api.create, api.apply):
+        with pytest.raises(ApiError) as refused:
+            await send(resource, copy.deepcopy(manifest))
+        assert refused.value.status in {400, 422, 500}
+        assert message in refused.value.message
+
+
+async def test_what_the_rows_are_changes_of_is_accepted(api: Api) -> None:
+    for send in (api.create, api.apply):
+        await send("modelretrainpolicies", team.policy(NAMESPACE) | {"metadata": {"namespace": NAMESPACE, "name": "sound"}})
+    await api.delete("modelretrainpolicies", NAMESPACE, "sound")
+
+
+@pytest.mark.parametrize("flags", [["--validate=strict"], ["--server-side"]], ids=["kubectl apply", "kubectl apply --server-side"])
+async def test_kubectl_refuses_a_field_that_it_would_have_to_drop(account: Account, flags: list[str]) -> None:
+    done = account.ask("apply", *flags, "--filename=-", stdin=json.dumps(spec(rolout={})))
+    assert done.returncode != 0
+    assert "spec.rolout" in done.stderr
+
+
+CHANGES: dict[str, Callable[[Manifest], None]] = {
+    "another policy": lambda spec: spec["policyRef"].update(name="other"),
+    "other evidence": lambda spec: spec.update(reason="Other"),
+    "a field that was absent": lambda spec: spec.update(version="20261123-030000-1"),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+async def test_a_runs_spec_cannot_be_changed(api: Api, change: Callable[[Manifest], None]) -> None:
+    created = await api.apply("modelretrainruns", team.run(NAMESPACE, "immutable", "nobody"))
+    changed = {"spec": copy.deepcopy(created["spec"])}
+    change(changed["spec"])
+    with pytest.raises(ApiError) as refused:
+        await api.patch("modelretrainruns", NAMESPACE, "immutable", changed)
+    assert "a run's spec cannot be changed: create another run" in refused.value.message
+    await api.delete("modelretrainruns", NAMESPACE, "immutable")

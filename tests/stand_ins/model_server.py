@@ -1,0 +1,57 @@
+"""What runs in every serving pod: one HTTP server on all of loopback, which knows by the address asked which version it plays."""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from retrainer.server import Listener
+
+_addresses = itertools.count(2)
+
+
+@dataclass(slots=True)
+class ModelServer:
+    """Answers smoke tests with the status `says(version)` gives; None breaks the connection, as a pod does that hears nobody."""
+
+    says: Callable[[str], int | None] = lambda _: 200
+    asked: list[str] = field(default_factory=list)
+    """The versions asked, in order."""
+    _versions: dict[str, str] = field(default_factory=dict)
+    _listener: Listener | None = None
+
+    @property
+    def port(self) -> int:
+        """The port of every pod."""
+        assert self._listener is not None
+        return self._listener.port
+
+    async def start(self) -> None:
+        """Begin to answer."""
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", self._answer)
+        self._listener = Listener(app, 0, "0.0.0.0")
+        await self._listener.start()
+
+    async def stop(self) -> None:
+        """Answer no more."""
+        if self._listener is not None:
+            await self._listener.stop()
+
+    def give_address(self, version: str) -> str:
+        """Return a loopback address of its own for a new pod of the version."""
+        number = next(_addresses)
+        address = f"127.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+        self._versions[address] = version
+        return address
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        assert request.transport is not None
+        version = self._versions[request.transport.get_extra_info("sockname")[0]]
+        self.asked.append(version)
+        status = self.says(version)
+        if status is None:
+            request.transport.abort()
+            return web.Response()
+        return web.json_response({"version": version}, status=status)
