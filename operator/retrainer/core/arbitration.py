@@ -13,6 +13,7 @@ from retrainer.core.acceptance import problem
 from retrainer.core.actions import StartRun
 from retrainer.core.observation import Observation, RunSeen
 from retrainer.core.phases import Event, Outcome, Phase, Reaction, reaction
+from retrainer.core.run.interruption import is_interrupted
 from retrainer.core.triggers import alert, schedule
 from retrainer.core.triggers.finding import Finding
 
@@ -27,7 +28,8 @@ class Arbitration:
 
     start: StartRun | None
     joins: tuple[Evidence, ...]
-    """Evidence that the waiting run takes up."""
+    """Evidence that the run `waiting` takes up."""
+    waiting: str | None
     triggers: tuple[TriggerStatus, ...]
     look_again_in: float | None
 
@@ -37,7 +39,7 @@ def arbitrate(seen: Observation) -> Arbitration:
     findings = [finding for trigger in seen.policy.spec.triggers for finding in _look(trigger, seen)]
     asking = [finding for finding in findings if finding.evidence is not None]
     refused = _refusal(seen) if asking else None
-    waiting = next((run for run in seen.runs if run.status.phase is Phase.PENDING and not run.deleting), None)
+    waiting = next((run for run in seen.runs if run.status.phase is Phase.PENDING and not is_interrupted(run)), None)
     start: StartRun | None = None
     joins: tuple[Evidence, ...] = ()
     if refused is None and asking and waiting is None:
@@ -50,7 +52,7 @@ def arbitrate(seen: Observation) -> Arbitration:
     again = [finding.look_again_in for finding in findings if finding.look_again_in is not None]
     if refused is not None and refused.look_again_in is not None:
         again.append(refused.look_again_in)
-    return Arbitration(start, joins, told, min(again, default=None))
+    return Arbitration(start, joins, waiting.name if waiting else None, told, min(again, default=None))
 
 
 def _look(trigger: Trigger, seen: Observation) -> list[Finding]:

@@ -6,7 +6,7 @@ from retrainer.core.actions import Announcement, Decision, Effect, SendTraffic, 
 from retrainer.core.arbitration import Arbitration, arbitrate
 from retrainer.core.housekeeping import handled_alerts, tidy
 from retrainer.core.observation import Observation, RunSeen
-from retrainer.core.phases import Outcome, Phase
+from retrainer.core.phases import Outcome
 from retrainer.core.run import advance
 from retrainer.core.run.step import Step
 from retrainer.core.status import policy_status
@@ -40,7 +40,7 @@ def decide(seen: Observation) -> Decision:
 
 def _joined(step: Step, run: RunSeen, arbitration: Arbitration) -> ModelRetrainRunStatus:
     """Add evidence that arrived meanwhile to the run that waits."""
-    if not arbitration.joins or run.status.phase is not Phase.PENDING or run.deleting:
+    if not arbitration.joins or run.name != arbitration.waiting:
         return step.status
     known = {(item.trigger, item.fingerprint, item.starts_at) for item in (*run.spec.evidence, *step.status.evidence)}
     fresh = [item for item in arbitration.joins if (item.trigger, item.fingerprint, item.starts_at) not in known]

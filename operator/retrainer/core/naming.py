@@ -65,8 +65,9 @@ def version_deployment(deployment: str, version: str) -> str:
 
 
 def monitor_name(secret: str, key: str) -> str:
-    """Return the name of the monitor of a database: one per Secret and key."""
-    return bounded(f"retrainer-monitor-{secret}-{key}".lower().replace(".", "-").replace("_", "-"))
+    """Return the name of the monitor of a database: one per Secret and key, which may hold what a name may not, told apart by a digest."""
+    digest = hashlib.sha256(f"{secret}/{key}".encode()).hexdigest()[:8]
+    return bounded(f"retrainer-monitor-{secret.replace('.', '-')}-{digest}")
 
 
 def bounded(name: str) -> str:

@@ -48,7 +48,7 @@ def monitor_digest(namespace: str, wanted: EnsureMonitor, image: str, interval_s
 def _deployment(namespace: str, name: str, wanted: EnsureMonitor, image: str, interval_s: int) -> Manifest:
     meta = metadata(namespace, name, wanted.owners[0].name, component=Component.MONITOR)
     del meta["labels"][naming.POLICY]  # it may belong to several
-    labels = meta["labels"] | {naming.MONITORS: naming.bounded(f"{wanted.secret}.{wanted.key}")}
+    labels = meta["labels"] | {naming.MONITORS: name}
     meta["labels"] = labels
     database = {"name": "DATABASE_URL", "valueFrom": {"secretKeyRef": {"name": wanted.secret, "key": wanted.key}}}
     mounts = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - an emptyDir

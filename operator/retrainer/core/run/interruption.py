@@ -9,10 +9,15 @@ from retrainer.core.run.step import Step, end
 
 def interrupted(run: RunSeen, seen: Observation) -> Step | None:
     """Return the end of a run that somebody aborts, or None."""
-    if not run.live or not (run.deleting or _abort_is_asked(run)):
+    if not is_interrupted(run):
         return None
     told = "the run was deleted" if run.deleting else f"aborted by annotation in {run.status.phase}"
     return end(run.status, seen.now, Outcome.ABORTED, "Aborted", told, *_effects(run, seen))
+
+
+def is_interrupted(run: RunSeen) -> bool:
+    """Say whether somebody ends a live run."""
+    return run.live and (run.deleting or _abort_is_asked(run))
 
 
 def _abort_is_asked(run: RunSeen) -> bool:

@@ -1,5 +1,6 @@
 """Promoting and Watching: the Service is re-pointed at pods that already run; the old champion stays warm until the watch ends."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from retrainer.api.v1alpha1 import seconds
@@ -84,7 +85,8 @@ def _judged(run: RunSeen, seen: Observation, analysis: Analysis, judgement: Judg
     )
     regressed = judgement.verdict is Verdict.FAIL and analysis.failed > rollout.failure_limit
     if regressed and seen.previous and seen.backend(seen.previous).ready:
-        return return_to_previous(run, seen, judgement.message)
+        judged_so = replace(run, status=status.model_copy(update={"analysis": analysis}))
+        return return_to_previous(judged_so, seen, judgement.message)
     return hold(status, *effects, after=seconds(rollout.interval), analysis=analysis)
 
 
