@@ -20,7 +20,7 @@ from retrainer.core.actions import (
 )
 from retrainer.core.kinds import Kind, Manifest, Ref
 from retrainer.core.observation import Component, Identity, Observation, PolicySeen, ServiceSeen
-from retrainer.errors import Conflict, NotFound
+from retrainer.errors import Conflict, NotFound, Refused
 from retrainer.manifests import records, serving
 from retrainer.manifests.job import job
 from retrainer.manifests.monitor import monitor
@@ -95,7 +95,10 @@ class Hands:
             self._world.remember(await self._cluster.apply(manifest, force=True))
 
     async def _launch(self, effect: LaunchJob) -> None:
-        manifest = job(effect.run, Component(effect.component), effect.number, self._defaults.trainer_image)
+        try:
+            manifest = job(effect.run, Component(effect.component), effect.number, self._defaults.trainer_image)
+        except ValueError as error:  # what the policy asks for fits no request: a person must decide
+            raise Refused(str(error)) from error
         try:
             self._world.remember(await self._cluster.create(manifest))
         except Conflict:
