@@ -86,6 +86,7 @@ def _tell(cluster: Cluster, why: str, options: argparse.Namespace) -> int:
     finally:
         companions.end_all()
         sys.stdout.write(f"\n{timeline.table()}\n{_afterwards(cluster, keep=options.keep)}\n")
+        timeline.close()
         if not options.keep:
             cluster.down()
     return 0

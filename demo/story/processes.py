@@ -1,5 +1,6 @@
 """The processes that run beside the story: each is started once, watched, and ended with it."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -7,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ENDS_WITHIN = 20.0
+# What runs beside the story must not outlive it, however it ends.
+DIES_WITH_US = ("setpriv", "--pdeathsig", "TERM", "--") if shutil.which("setpriv") else ()
 
 
 @dataclass(slots=True)
@@ -24,11 +27,9 @@ class Companions:
         """Start a program; what it prints goes to `<name>.log`."""
         self.logs.mkdir(parents=True, exist_ok=True)
         with (self.logs / f"{name}.log").open("w") as log:
-            self.adopt(name, subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, text=True))
-
-    def adopt(self, name: str, process: "subprocess.Popen[str]") -> None:
-        """Look after a process that somebody else started."""
-        self._running[name] = process
+            self._running[name] = subprocess.Popen(
+                [*DIES_WITH_US, *command], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, text=True
+            )
 
     def gone(self) -> Sequence[str]:
         """Return the names of those that ended though nobody asked them to."""
@@ -36,13 +37,13 @@ class Companions:
 
     def end(self, name: str) -> int:
         """End one and return its exit code; what does not listen is killed."""
-        process = self._running.pop(name)
-        process.terminate()
-        try:
-            return process.wait(ENDS_WITHIN)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            return process.wait()
+        with self._running.pop(name) as process:
+            process.terminate()
+            try:
+                return process.wait(ENDS_WITHIN)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                return process.wait()
 
     def end_if_there(self, name: str) -> None:
         """End one unless it has been ended before."""

@@ -26,6 +26,10 @@ class Timeline:
         self._began = time.monotonic()
         self.steps: list[Step] = []
 
+    def close(self) -> None:
+        """Close the file; nothing is told after that."""
+        self._file.close()
+
     @property
     def elapsed(self) -> float:
         """Seconds since the story began."""

@@ -24,7 +24,7 @@ def start_observer(stage: Stage) -> None:
 def start_traffic(stage: Stage) -> None:
     """Start the client and the outcomes, and return when both show."""
     start_client(stage)
-    stage.companions.adopt("outcomes", stage.database.write_outcomes(stage.build / "outcomes.log"))
+    stage.companions.start("outcomes", "demo.story.outcomes", str(stage.kubectl.program), str(stage.kubectl.kubeconfig), NAMESPACE)
     measured = stage.wait("answers at full rate", lambda: _rate(stage), 60)
     must(measured >= LEAST_RATE, f"{measured:.1f} requests/s, {LEAST_RATE} were asked for")
     stage.tell(f"a client calls {measured:.0f} times a second, half on kept-alive and half on new connections, no retries")

@@ -40,6 +40,7 @@ def stage() -> Iterator[Stage]:
         assert companions.end("observer") == 0, f"see {stage.observer_record}"
     finally:
         companions.end_all()
+        timeline.close()
         cluster.down()
 
 

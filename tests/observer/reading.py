@@ -159,8 +159,8 @@ def _requested_version(job: Manifest) -> str | None:
 def _reported_version(status: Manifest) -> str | None:
     for container in status.get("containerStatuses") or ():
         terminated = (container.get("state") or {}).get("terminated") or {}
-        if terminated.get("exitCode") == 0:
-            return _version_in(terminated.get("message", ""))
+        if terminated.get("exitCode") == 0 and "message" in terminated:
+            return _version_in(terminated["message"]) or ""
     return None
 
 

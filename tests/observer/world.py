@@ -32,7 +32,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """A Pod; `reported` is the version in its container's termination message, once it has one."""
+    """A Pod; `reported` is the version in the termination message of a container that ended well, empty when that cannot be read."""
 
     key: Key
     uid: str

@@ -8,6 +8,7 @@ from tests.observer.world import COMPONENT, POLICY, TRAIN, Job, Key, Violation, 
 
 # A training that ended so shortly before the observer did may not be on record yet.
 RECORDED_WITHIN = 5.0
+UNREADABLE = ""
 
 
 class OneTraining:
@@ -58,7 +59,10 @@ class _Training:
 
 
 class TrainingsOnRecord:
-    """Every succeeded training's version ends up on record, in its run's result."""
+    """Every succeeded training's version ends up on record, in its run's result.
+
+    A trainer that ended well with a result that nobody can read has not succeeded; one whose result was lost has.
+    """
 
     name = "TrainingOnRecord"
 
@@ -84,7 +88,7 @@ class TrainingsOnRecord:
         return [
             Violation(at, self.name, "/".join(one.job.key), f"{one.reported or one.job.version} was trained and is on record nowhere")
             for one in self._trainings.values()
-            if not one.recorded and at - one.completed_at > RECORDED_WITHIN
+            if not one.recorded and one.reported != UNREADABLE and at - one.completed_at > RECORDED_WITHIN
         ]
 
     @staticmethod

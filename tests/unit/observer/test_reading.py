@@ -47,7 +47,11 @@ def test_the_version_that_a_training_pod_reports_is_read_from_its_termination_me
     state["terminated"] = {"exitCode": 0, "message": "…v2 and rubbish"}
     rubbish = read_pod(manifest("a", TRAINS, status={"containerStatuses": [{"state": state}]}))
     assert rubbish is not None
-    assert rubbish.reported is None
+    assert rubbish.reported == ""
+    state["terminated"] = {"exitCode": 0}
+    silent = read_pod(manifest("a", TRAINS, status={"containerStatuses": [{"state": state}]}))
+    assert silent is not None
+    assert silent.reported is None
 
 
 def test_a_slice_lists_its_ready_endpoints() -> None:

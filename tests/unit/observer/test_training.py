@@ -53,6 +53,18 @@ def test_a_training_recorded_under_another_version_is_told() -> None:
     assert check.finish(60.0)
 
 
+def test_a_training_whose_result_nobody_can_read_has_not_succeeded() -> None:
+    check = TrainingsOnRecord()
+    check.look(with_jobs(world(0.0), [training(JOB, "Complete")], pods=[training_pod("a", JOB, "", finished=True)]))
+    assert not check.finish(60.0)
+
+
+def test_a_training_whose_result_was_lost_is_told() -> None:
+    check = TrainingsOnRecord()
+    check.look(with_jobs(world(0.0), [training(JOB, "Complete")]))
+    assert check.finish(60.0)
+
+
 def test_a_training_once_on_record_stays_so_when_its_run_and_job_are_gone() -> None:
     check = TrainingsOnRecord()
     check.look(with_jobs(world(0.0), [training(JOB, "Complete")], [Run((NAMESPACE, "churn-risk-2"), "churn-risk", CANDIDATE)]))
