@@ -2,10 +2,13 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
 
 import pytest
+import pytest_asyncio
 
-from tests.integration.stage import Stage
+from tests.integration.stage import Stage, Theatre
 from tests.stand_ins.fake_trainer import (
     BAD_CONFIGURATION,
     DATA_REJECTED,
@@ -70,11 +73,18 @@ ENDS: dict[str, tuple[FakeTrainer, str, str, str]] = {
 }
 
 
-@pytest.mark.parametrize(("trainer", "outcome", "reason", "sentence"), ENDS.values(), ids=ENDS)
-async def test_the_run_ends_with_a_reason_and_a_sentence(
-    stage: Stage, trainer: FakeTrainer, outcome: str, reason: str, sentence: str
-) -> None:
-    await given_a_run(stage, trainer)
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def ended(theatre: Theatre) -> AsyncIterator[Mapping[str, Stage]]:
+    """Give one stage a row, on which its run is under way beside the others."""
+    async with AsyncExitStack() as open_stages:
+        stages = {row: await open_stages.enter_async_context(theatre.stage("end")) for row in ENDS}
+        await asyncio.gather(*(given_a_run(stages[row], trainer) for row, (trainer, *_) in ENDS.items()))
+        yield stages
+
+
+@pytest.mark.parametrize("row", ENDS)
+async def test_the_run_ends_with_a_reason_and_a_sentence(ended: Mapping[str, Stage], row: str) -> None:
+    stage, (_, outcome, reason, sentence) = ended[row], ENDS[row]
     run = await stage.then_run_ends("churn-1", outcome, reason)
     assert sentence in run["status"]["message"]
     await stage.then(lambda: (stage.policy_status().get("lastOutcome") or {}).get("outcome") == outcome, "the policy tells the outcome")

@@ -78,6 +78,7 @@ class StatusFaker:
         request = _request(pod)
         self.requests.append(request)
         while True:
+            another_script = self._another_script  # taken first: a change during the report is not missed
             answer = self.trainer.answer(request, self.complete)
             if isinstance(answer, Waits):
                 await self._report(pod, _unscheduled(answer.message))
@@ -90,15 +91,18 @@ class StatusFaker:
                     self.trained.append(request["version"])
                 await self._report(pod, _ended(pod, answer))
                 return
-            await self._another_script.wait()
+            await another_script.wait()
 
     async def _serve(self, pod: Manifest) -> None:
         """Play a serving pod until it is deleted."""
         version = pod["metadata"]["labels"][VERSION]
         address = self._models.give_address(version)
-        while not self.admits(version, self._ready[version]):
+        while True:
+            another_script = self._another_script
+            if self.admits(version, self._ready[version]):
+                break
             await self._report(pod, _running(pod, address))
-            await self._another_script.wait()
+            await another_script.wait()
         self._ready[version] += 1
         try:
             await self._report(pod, _running(pod, address, ready=True))

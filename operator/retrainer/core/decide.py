@@ -2,6 +2,7 @@
 
 from retrainer.api.v1alpha1 import ModelRetrainRunStatus
 from retrainer.api.v1alpha1.policy_status import TriggerStatus
+from retrainer.core.acceptance import problem
 from retrainer.core.actions import Announcement, Decision, Effect, SendTraffic, Severity
 from retrainer.core.arbitration import Arbitration, arbitrate
 from retrainer.core.housekeeping import handled_alerts, tidy
@@ -12,6 +13,8 @@ from retrainer.core.run.step import Step
 from retrainer.core.status import policy_status
 
 _EVIDENCE_LIMIT = 32
+# What a policy lacks may come without a word to it: volume claims are not watched, and another policy's end wakes only that policy.
+_MENDED_WITHIN_S = 5.0
 _GOOD_ENDS = frozenset({Outcome.SUCCEEDED, Outcome.DRY_RUN_PASSED})
 
 
@@ -29,6 +32,8 @@ def decide(seen: Observation) -> Decision:
     waits = [step.after for step in steps.values() if step.after is not None]
     if arbitration.look_again_in is not None:
         waits.append(arbitration.look_again_in)
+    if problem(seen) is not None:
+        waits.append(_MENDED_WITHIN_S)
     return Decision(
         effects=tuple(effects),
         policy=status,
