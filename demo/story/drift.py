@@ -18,8 +18,13 @@ FALLEN_BELOW = 0.7
 
 def drift(stage: Stage) -> None:
     """Let the world drift and return when the version that learnt it has all the traffic."""
-    champion = stage.versions[-1]
     let_the_world_drift(stage)
+    cure(stage)
+
+
+def cure(stage: Stage) -> None:
+    """Return when an alert has started a run, and what it made has all the traffic."""
+    champion = stage.versions[-1]
     run = await_alert(stage)
     name = run["metadata"]["name"]
     status = follow(stage, name, "training on the new data", trained, 240)

@@ -39,14 +39,15 @@ def has_passed(since: str, seconds: float) -> Look[bool]:
 
 
 def is_queued(tenant: Tenant, run: str, resource: str) -> Manifest:
-    """Wait until a run's Job has no node, and return the Job."""
+    """Start a run that asks for what no node has, wait until it says so, and return its Job."""
+    tenant.stage.cluster.advertise(resource, 0)
+    tenant.applies_policy(training=asking_for(resource))
+    tenant.starts_run(run)
     assert resource in tenant.run_waits(run, "Unschedulable")
     return tenant.training_job(run)
 
 
 def test_a_job_without_a_node_outlives_its_active_deadline_and_then_trains(tenant: Tenant) -> None:
-    tenant.applies_policy(training=asking_for("example.com/first"))
-    tenant.starts_run("unschedulable")
     job = is_queued(tenant, "unschedulable", "example.com/first")
     tenant.stage.wait("the deadline to pass", has_passed(job["metadata"]["creationTimestamp"], 1.5 * DEADLINE_SECONDS), 30)
     tenant.stage.cluster.advertise("example.com/first", 1)
@@ -55,8 +56,6 @@ def test_a_job_without_a_node_outlives_its_active_deadline_and_then_trains(tenan
 
 
 def test_a_job_suspended_for_longer_than_its_deadline_resumes_and_trains(tenant: Tenant) -> None:
-    tenant.applies_policy(training=asking_for("example.com/second"))
-    tenant.starts_run("suspended")
     job = is_queued(tenant, "suspended", "example.com/second")
     suspend(tenant, job, suspended=True)
     assert "suspended" in tenant.run_waits("suspended", "Suspended")

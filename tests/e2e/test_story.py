@@ -1,14 +1,16 @@
 """The story in short form: first version, drift, alert, canary, promotion, and the way back of a bad candidate."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
 
 from demo.story.bad_candidate import bad_candidate
 from demo.story.closing import check_history, stop_client
-from demo.story.drift import drift
+from demo.story.drift import cure, let_the_world_drift
 from demo.story.first_version import first_version
-from demo.story.stage import Stage
+from demo.story.runs import finished, follow
+from demo.story.stage import NAMESPACE, POLICY, Stage
 from demo.story.traffic import start_traffic
 
 
@@ -23,8 +25,22 @@ def told(stage: Stage) -> Iterator[Stage]:
     stage.companions.end_if_there("outcomes")
 
 
-def test_a_drift_is_noticed_and_what_learnt_it_is_promoted_with_its_pods_as_they_are(told: Stage) -> None:
-    drift(told)
+def test_a_drift_younger_than_the_holdout_cannot_be_learnt_and_is_rejected_by_the_gate(told: Stage) -> None:
+    let_the_world_drift(told)
+    run = {
+        "apiVersion": "retrainer.dev/v1alpha1",
+        "kind": "ModelRetrainRun",
+        "metadata": {"name": "long-holdout", "namespace": NAMESPACE},
+        "spec": {"policyRef": {"name": POLICY}, "data": {"holdout": "30d"}},
+    }
+    told.kubectl("create", "--filename=-", stdin=json.dumps(run))
+    status = follow(told, "long-holdout", "the gate", finished, 180)
+    assert status["outcome"] == "GateRejected", status
+    assert status["result"]["metrics"]["candidate"]["accuracy"] < 0.7
+
+
+def test_the_drift_is_noticed_by_itself_and_what_learnt_it_is_promoted_with_its_pods_as_they_are(told: Stage) -> None:
+    cure(told)
 
 
 def test_a_candidate_that_is_bad_through_its_live_data_alone_goes_back_by_one_write(told: Stage) -> None:
