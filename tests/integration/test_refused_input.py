@@ -44,14 +44,19 @@ REFUSED: dict[str, tuple[Manifest, str]] = {
     "a gate's ratio above 1": (gate(min=1.5), "this metric is a ratio between 0 and 1: 85 % is 0.85"),
     "a gate metric with floor and ceiling": (
         gate(min=0.5, max=0.9),
-        "set min for a figure that is better when higher, max for one that is better when lower; not both",
+        "one of the two, beside maxRegression too",
     ),
-    "a gate whose floor is above its ceiling": (gate(min=0.9, max=0.5), "min is above max: no figure could pass"),
-    "a gate metric without a bound": (gate(), "set min, max or maxRegression: a gate metric needs a bound"),
+    "a gate whose floor is above its ceiling": (gate(min=0.9, max=0.5), "one of the two, beside maxRegression too"),
+    "a gate metric without a bound": (gate(), "one of the two, beside maxRegression too"),
     "a gate without metrics": (spec(gate={"metrics": []}), "spec.gate.metrics in body should have at least 1 items"),
     "a ceiling on Accuracy": (rollout(preset="Accuracy", max=0.9), "this preset is better when higher: set min, not max"),
     "a floor on ErrorRate": (rollout(preset="ErrorRate", min=0.1), "this preset is better when lower: set max, not min"),
     "a live ratio above 1": (rollout(preset="ErrorRate", max=5), "this preset is a ratio between 0 and 1: 5 points are 0.05"),
+    "a gate metric that does not say which direction is better": (gate(maxRegression=0.01), "one of the two, beside maxRegression too"),
+    "a variable that the operator sets": (
+        spec(training={"env": [{"name": "DATABASE_URL", "value": "postgresql://elsewhere"}]}),
+        "the operator sets RETRAIN_REQUEST and DATABASE_URL itself",
+    ),
     "a live metric without a bound": (rollout(preset="ErrorRate"), "set min, max or maxRegression: a rollout metric needs a bound"),
     "a comparison without a margin": (rollout(preset="Accuracy", min=0.5, compareTo="Champion"), "compareTo and maxRegression go together"),
     "a rollout without metrics": (spec(rollout={"metrics": []}), "spec.rollout.metrics in body should have at least 1 items"),
@@ -117,3 +122,23 @@ async def test_a_runs_spec_cannot_be_changed(api: Api, change: Callable[[Manifes
         await api.patch("modelretrainruns", NAMESPACE, "immutable", changed)
     assert "a run's spec cannot be changed: create another run" in refused.value.message
     await api.delete("modelretrainruns", NAMESPACE, "immutable")
+
+
+FIXED: dict[str, Manifest] = {
+    "the model": {"modelType": "other"},
+    "the Deployment": {"serving": {"deploymentRef": {"name": "other"}}},
+    "the Service": {"serving": {"service": {"name": "other"}}},
+}
+
+
+@pytest.mark.parametrize("change", FIXED.values(), ids=FIXED)
+async def test_what_versions_are_found_by_cannot_change_while_one_serves(api: Api, change: Manifest) -> None:
+    policies = "modelretrainpolicies"
+    await api.apply(policies, team.policy(NAMESPACE) | {"metadata": {"namespace": NAMESPACE, "name": "serving"}})
+    await api.patch(policies, NAMESPACE, "serving", {"spec": change})  # nothing serves yet
+    await api.patch(policies, NAMESPACE, "serving", {"status": {"champion": {"version": "20261123-030000-1"}}}, subresource="status")
+    back = {"spec": team.policy(NAMESPACE)["spec"]}
+    with pytest.raises(ApiError) as refused:
+        await api.patch(policies, NAMESPACE, "serving", back)
+    assert "cannot change while a version serves: create another policy" in refused.value.message
+    await api.delete(policies, NAMESPACE, "serving")

@@ -16,6 +16,7 @@ Schema = dict[str, Any]
 
 _POLICY_NAME_LIMIT: Final = 35
 _RUN_NAME_LIMIT: Final = 48
+_FIXED: Final = ("modelType", "serving.deploymentRef.name", "serving.service.name")
 # Kubernetes has no bound on the keys of a map but their number, hence `propertyNames` goes too.
 _DROPPED: Final = frozenset({"title", "$defs", "discriminator", "propertyNames"})
 
@@ -59,7 +60,7 @@ def policy_crd() -> Schema:
         spec=v1alpha1.ModelRetrainPolicySpec,
         status=v1alpha1.ModelRetrainPolicyStatus,
         columns=POLICY_COLUMNS,
-        name_limit=_POLICY_NAME_LIMIT,
+        rules=(_short_name(_POLICY_NAME_LIMIT), *(_fixed_while_serving(field) for field in _FIXED)),
     )
 
 
@@ -73,7 +74,7 @@ def run_crd() -> Schema:
         spec=v1alpha1.ModelRetrainRunSpec,
         status=v1alpha1.ModelRetrainRunStatus,
         columns=RUN_COLUMNS,
-        name_limit=_RUN_NAME_LIMIT,
+        rules=(_short_name(_RUN_NAME_LIMIT),),
     )
 
 
@@ -134,7 +135,7 @@ def _crd(  # noqa: PLR0913 - a CRD has this many parts, each given by name
     spec: type[BaseModel],
     status: type[BaseModel],
     columns: tuple[Schema, ...],
-    name_limit: int,
+    rules: tuple[Schema, ...],
 ) -> Schema:
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
@@ -158,14 +159,29 @@ def _crd(  # noqa: PLR0913 - a CRD has this many parts, each given by name
                     "storage": True,
                     "subresources": {"status": {}},
                     "additionalPrinterColumns": list(columns),
-                    "schema": {"openAPIV3Schema": _root(description, spec, status, name_limit)},
+                    "schema": {"openAPIV3Schema": _root(description, spec, status, rules)},
                 }
             ],
         },
     }
 
 
-def _root(description: str, spec: type[BaseModel], status: type[BaseModel], name_limit: int) -> Schema:
+def _short_name(limit: int) -> Schema:
+    return {
+        "rule": f"self.metadata.name.size() <= {limit}",
+        "message": f"the name may have at most {limit} characters, so that every name derived from it fits",
+    }
+
+
+def _fixed_while_serving(field: str) -> Schema:
+    """What the pods of a version and its history are found by."""
+    return {
+        "rule": f"!has(oldSelf.status) || !has(oldSelf.status.champion) || self.spec.{field} == oldSelf.spec.{field}",
+        "message": f"spec.{field} cannot change while a version serves: create another policy",
+    }
+
+
+def _root(description: str, spec: type[BaseModel], status: type[BaseModel], rules: tuple[Schema, ...]) -> Schema:
     return {
         "type": "object",
         "description": description,
@@ -177,12 +193,7 @@ def _root(description: str, spec: type[BaseModel], status: type[BaseModel], name
             "spec": structural(spec),
             "status": structural(status),
         },
-        "x-kubernetes-validations": [
-            {
-                "rule": f"self.metadata.name.size() <= {name_limit}",
-                "message": f"the name may have at most {name_limit} characters, so that every name derived from it fits",
-            }
-        ],
+        "x-kubernetes-validations": list(rules),
     }
 
 

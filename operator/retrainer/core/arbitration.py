@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from retrainer.api.v1alpha1 import ModelRetrainRunSpec, seconds
+from retrainer.api.v1alpha1.common import cut
 from retrainer.api.v1alpha1.policy_status import TriggerStatus
 from retrainer.api.v1alpha1.run import Evidence, PolicyRef
 from retrainer.api.v1alpha1.triggers import Trigger
@@ -84,7 +85,7 @@ def _training_ended(run: RunSeen) -> datetime | None:
     status = run.status
     if status.outcome in _COOLED and status.completed_at is not None:
         return status.completed_at
-    return next((entry.at for entry in status.timeline if entry.phase in {Phase.AWAITING_APPROVAL, Phase.DEPLOYING}), None)
+    return status.gated_at
 
 
 def _needs_first_version(seen: Observation) -> bool:
@@ -118,7 +119,7 @@ def _new_run(
         version=naming.version_name(seen.now, str(number)),
         trigger=trigger,
         reason=reason,
-        message=message[:512],
+        message=cut(message),
         policy_generation=policy.generation,
         evidence=evidence,
         **overrides,
@@ -147,7 +148,7 @@ def _told(
         return before
     if before is not None and before.state == "Started" and reason in {"AlreadyHandled", "NotDue"}:
         return before
-    return TriggerStatus(name=trigger.name, state=state, reason=reason, message=message[:512], since=seen.now, last_slot=last_slot)
+    return TriggerStatus(name=trigger.name, state=state, reason=reason, message=cut(message), since=seen.now, last_slot=last_slot)
 
 
 def _quiet(finding: Finding) -> tuple[str, str, str]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from retrainer.api.v1alpha1 import Condition, ModelRetrainPolicyStatus, ModelRetrainRunStatus
+from retrainer.api.v1alpha1.common import cut
 from retrainer.api.v1alpha1.policy_status import LastOutcome, TrafficStatus, TriggerStatus, VersionStatus
 from retrainer.core import naming
 from retrainer.core.acceptance import problem
@@ -35,7 +36,7 @@ def policy_status(seen: Observation, runs: RunStatuses, triggers: tuple[TriggerS
             "last_run_number": max([before.last_run_number, *numbers]),
             "last_trigger": newest.spec.trigger if newest else before.last_trigger,
             "last_outcome": _last_outcome(runs) or before.last_outcome,
-            "score": _score(champion, runs) or before.score,
+            "score": _score(champion, runs, before),
             "next_schedule": next_slot(seen.policy.spec.triggers, seen.now),
             "triggers": triggers,
             "conditions": _conditions(seen, runs, training, serving),
@@ -51,7 +52,7 @@ def condition(
     old = next((entry for entry in before if entry.type == kind), None)
     since = old.last_transition_time if old is not None and old.status == status else now
     return Condition.model_validate(
-        {"type": kind, "status": status, "reason": reason, "message": message[:512],
+        {"type": kind, "status": status, "reason": reason, "message": cut(message),
          "observed_generation": generation, "last_transition_time": since}
     )  # fmt: skip
 
@@ -165,6 +166,9 @@ def _last_outcome(runs: RunStatuses) -> LastOutcome | None:
     return LastOutcome(run=name, outcome=str(status.outcome), reason=status.reason, at=at)
 
 
-def _score(champion: VersionStatus | None, runs: RunStatuses) -> str | None:
+def _score(champion: VersionStatus | None, runs: RunStatuses, before: ModelRetrainPolicyStatus) -> str | None:
     made_by = next((status for status in runs.values() if champion and status.version == champion.version), None)
-    return made_by.score if made_by else None
+    if made_by is not None:
+        return made_by.score
+    unchanged = champion is not None and before.champion is not None and champion.version == before.champion.version
+    return before.score if unchanged else None

@@ -100,10 +100,9 @@ def test_an_alert_that_still_fires_when_the_cooldown_ends_starts_its_run() -> No
 
 
 def test_a_successful_run_cools_down_from_the_end_of_its_gating() -> None:
-    timeline = [{"at": NOW - timedelta(hours=5), "phase": "Deploying", "reason": "Better"}]
-    assert told(arbitrated(finished("Succeeded", ended_s_ago=60, timeline=timeline))) == [("Refused", "CoolingDown")]
-    older = [{"at": NOW - timedelta(hours=7), "phase": "Deploying", "reason": "Better"}]
-    assert arbitrated(finished("Succeeded", ended_s_ago=60, timeline=older)).start is not None
+    gated_at = NOW - timedelta(hours=5)
+    assert told(arbitrated(finished("Succeeded", ended_s_ago=60, gated_at=gated_at))) == [("Refused", "CoolingDown")]
+    assert arbitrated(finished("Succeeded", ended_s_ago=60, gated_at=NOW - timedelta(hours=7))).start is not None
 
 
 @pytest.mark.parametrize("outcome", ["Aborted", "DryRunPassed"])

@@ -34,6 +34,11 @@ def seconds(duration: str) -> float:
     return float(int(duration[:-1]) * _UNIT_SECONDS[duration[-1]])
 
 
+def cut(text: str, size: int = 512) -> str:
+    """Return the text in at most `size` bytes of UTF-8: the schema counts characters, but what must stay small is the object."""
+    return text.encode()[:size].decode(errors="ignore")
+
+
 def _parse_time(value: object) -> object:
     return datetime.fromisoformat(value) if isinstance(value, str) else value
 
@@ -60,7 +65,8 @@ VersionName = Annotated[str, Field(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", m
 Ratio = Annotated[float, Field(ge=0, le=1)]
 LabelMap = Annotated[dict[Annotated[str, Field(max_length=128)], Annotated[str, Field(max_length=256)]], Field(max_length=32)]
 Quantity = Annotated[int | str, WithJsonSchema({"x-kubernetes-int-or-string": True, "maxLength": 32})]
-Scalar = Annotated[float | int | str | bool, WithJsonSchema({"x-kubernetes-preserve-unknown-fields": True})]
+Scalar = Annotated[JsonValue, WithJsonSchema({"x-kubernetes-preserve-unknown-fields": True})]
+"""A hyperparameter's value: the trainer's business, passed on as it is."""
 
 
 class Condition(Model):

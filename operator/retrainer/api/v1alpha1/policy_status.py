@@ -82,6 +82,4 @@ class ModelRetrainPolicyStatus(Model):
     handled_alerts: Annotated[tuple[HandledAlert, ...], Field(max_length=32)] = Field(
         default=(), description="Alert episodes whose runs have been pruned."
     )
-    conditions: Conditions = Field(
-        default=(), description="Ready, Serving, Reconciling, Stalled, DataQuality, AwaitingApproval and MetricsAvailable."
-    )
+    conditions: Conditions = Field(default=(), description="Ready, Serving, Reconciling, Stalled, DataQuality and AwaitingApproval.")

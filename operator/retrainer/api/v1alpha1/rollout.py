@@ -23,11 +23,9 @@ class GateMetric(Model):
     """A bound on a figure the trainer reports, and how much worse than the champion's it may be."""
 
     model_config = rules(
-        ("has(self.min) || has(self.max) || has(self.maxRegression)", "set min, max or maxRegression: a gate metric needs a bound"),
-        ("!(has(self.min) && has(self.max)) || self.min <= self.max", "min is above max: no figure could pass"),
         (
-            "!(has(self.min) && has(self.max))",
-            "set min for a figure that is better when higher, max for one that is better when lower; not both",
+            "has(self.min) != has(self.max)",
+            "set min for a figure that is better when higher, or max for one that is better when lower: one of the two, beside maxRegression too",
         ),
         (
             _RATIO_IN_BOUNDS,

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field, FiniteFloat
 from pydantic.json_schema import WithJsonSchema
 
-from retrainer.api.v1alpha1.common import Conditions, Message, Model, Reason, Time, VersionName
+from retrainer.api.v1alpha1.common import Message, Model, Reason, Time, VersionName
 from retrainer.api.v1alpha1.rollout import Gate, Rollout, Serving
 from retrainer.api.v1alpha1.run import EvidenceList
 from retrainer.api.v1alpha1.training import DataQuality, Training
@@ -133,7 +133,7 @@ class ModelRetrainRunStatus(Model):
     result: Result | None = Field(default=None, description="What the trainer reported.")
     analysis: Analysis | None = Field(default=None, description="The judgement of the present step, or of the watch.")
     evidence: EvidenceList = Field(default=(), description="Evidence that arrived while the run waited.")
+    gated_at: Time | None = Field(default=None, description="When its gate let it through; the cooldown counts from here.")
     promoted_at: Time | None = Field(default=None, description="When its version became champion.")
     completed_at: Time | None = Field(default=None, description="When it ended.")
     timeline: Annotated[tuple[TimelineEntry, ...], Field(max_length=64)] = Field(default=(), description="All that happened, oldest first.")
-    conditions: Conditions = Field(default=(), description="DataQuality, Trained, Gated and Promoted.")

@@ -53,6 +53,10 @@ class DataOverride(Model):
 class EnvVar(Model):
     """A plain environment variable; values from Secrets are mounted by the kubelet through `monitor.databaseSecret` only."""
 
+    model_config = rules(
+        ("!(self.name in ['RETRAIN_REQUEST', 'DATABASE_URL'])", "the operator sets RETRAIN_REQUEST and DATABASE_URL itself: remove it")
+    )
+
     name: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=64)] = Field(description="The variable's name.")
     value: Annotated[str, Field(max_length=1024)] = Field(default="", description="Its value.")
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from retrainer.api.v1alpha1 import ModelRetrainRunStatus, seconds
+from retrainer.api.v1alpha1.common import cut
 from retrainer.api.v1alpha1.rollout import Rollout
 from retrainer.api.v1alpha1.run_status import Analysis
 from retrainer.core.actions import Effect, SendTraffic
@@ -97,7 +98,7 @@ def _counted(analysis: Analysis, judgement: Judgement, now: datetime) -> Analysi
             "inconclusive_since": None if conclusive else analysis.inconclusive_since or now,
             "last_at": now,
             "verdict": judgement.verdict.value,
-            "message": judgement.message[:512],
+            "message": cut(judgement.message),
         }
     )
 

@@ -47,7 +47,7 @@ def gating(run: RunSeen, seen: Observation) -> Step:
         return wait(status, now, reason, f"{judged.message}; waits until {holder.name} has left {holder.status.phase}")
     if judged.ruling is Ruling.ASK:
         told = f"{judged.message}; approve with: kubectl annotate mrr {run.name} {naming.APPROVE}={status.version}"
-        return move(status, now, Phase.AWAITING_APPROVAL, judged.reason, told)
+        return move(status, now, Phase.AWAITING_APPROVAL, judged.reason, told, gated_at=now)
     return _deploy(run, seen, judged.reason, judged.message)
 
 
@@ -65,9 +65,8 @@ def _deploy(run: RunSeen, seen: Observation, reason: str, message: str) -> Step:
     if (found := problem(seen)) is not None:
         return wait(status, now, found.reason, found.message)
     assert seen.template is not None, "an accepted policy has a template"
-    return move(
-        status, now, Phase.DEPLOYING, reason, message, template=dict(seen.template.pod), template_generation=seen.template.generation
-    )
+    frozen = {"template": dict(seen.template.pod), "template_generation": seen.template.generation}
+    return move(status, now, Phase.DEPLOYING, reason, message, gated_at=status.gated_at or now, **frozen)
 
 
 def judge(gate: Gate, result: Result, champion: str | None) -> Judged:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from retrainer.api.v1alpha1 import seconds
+from retrainer.api.v1alpha1.common import cut
 from retrainer.api.v1alpha1.run_status import Analysis
 from retrainer.core.actions import Effect, RecycleVersion, SendTraffic
 from retrainer.core.judging import due_at, judged
@@ -80,7 +81,7 @@ def _judged(run: RunSeen, seen: Observation, analysis: Analysis, judgement: Judg
             "failed": analysis.failed + (judgement.verdict is Verdict.FAIL),
             "last_at": now,
             "verdict": judgement.verdict.value,
-            "message": judgement.message[:512],
+            "message": cut(judgement.message),
         }
     )
     regressed = judgement.verdict is Verdict.FAIL and analysis.failed > rollout.failure_limit

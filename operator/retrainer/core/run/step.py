@@ -5,12 +5,12 @@ from datetime import datetime
 from typing import Any
 
 from retrainer.api.v1alpha1 import ModelRetrainRunStatus
+from retrainer.api.v1alpha1.common import cut
 from retrainer.api.v1alpha1.run_status import TimelineEntry
 from retrainer.core.actions import Effect
 from retrainer.core.phases import TRANSITIONS, Outcome, Phase
 
 _TIMELINE_LIMIT = 64
-_MESSAGE_LIMIT = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def end(
 def _told(
     status: ModelRetrainRunStatus, now: datetime, phase: Phase, reason: str, message: str, changes: dict[str, Any]
 ) -> ModelRetrainRunStatus:
-    message = message[:_MESSAGE_LIMIT]
+    message = cut(message)
     timeline = status.timeline
     latest = timeline[-1] if timeline else None
     if latest is None or (latest.phase, latest.reason) != (phase, reason):

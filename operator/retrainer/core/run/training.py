@@ -63,6 +63,8 @@ def validating(run: RunSeen, seen: Observation) -> Step:  # noqa: C901 - one gua
                 status, now, "Suspended", "the data passed; the policy is suspended: nothing is trained until spec.suspend is false"
             )
         return move(status, now, Phase.QUEUED, "DataPassed", "the data passed its checks; a training Job is asked for")
+    if _ran_out_of_time(pods):
+        return _too_long(run, seen, job)
     if job.failed is None:
         return wait(status, now, *_waiting_for(job, pods, "Validating", "the data is being looked at"))
     report, code = _report(pods), _exit_code(job, pods)
@@ -77,22 +79,29 @@ def validating(run: RunSeen, seen: Observation) -> Step:  # noqa: C901 - one gua
 
 def training(run: RunSeen, seen: Observation) -> Step:
     """Train in one Job; Queued while nothing runs yet, with the deepest reason there is."""
-    status, now = run.status, seen.now
+    status = run.status
     job = seen.jobs.get(naming.training_job(run.name, status.attempt))
     if job is None:
         return hold(status, LaunchJob(run, Component.TRAIN, status.attempt))
     pods = seen.pods_of(job.identity.name)
     if job.complete:
         return _trained(run, seen, job, pods)
-    if any(pod.reason == "DeadlineExceeded" for pod in pods):
-        limit = frozen_of(status).training.active_deadline
-        return end(
-            status, now, Outcome.TRAINING_FAILED, "DeadlineExceeded",
-            f"the attempt ran longer than training.activeDeadline ({limit}): raise it, or ask for more resources", DeleteJob(job.identity),
-        )  # fmt: skip
+    if _ran_out_of_time(pods):
+        return _too_long(run, seen, job)
     if job.failed is not None:
         return _failed(run, seen, job, pods)
     return _under_way(run, seen, job, pods)
+
+
+def _ran_out_of_time(pods: tuple[PodSeen, ...]) -> bool:
+    return any(pod.reason == "DeadlineExceeded" for pod in pods)
+
+
+def _too_long(run: RunSeen, seen: Observation, job: JobSeen) -> Step:
+    """A deadline ends the run at once: another pod would only run into it again."""
+    limit = frozen_of(run.status).training.active_deadline
+    told = f"the attempt ran longer than training.activeDeadline ({limit}): raise it, or ask for more resources"
+    return end(run.status, seen.now, Outcome.TRAINING_FAILED, "DeadlineExceeded", told, DeleteJob(job.identity))
 
 
 def _under_way(run: RunSeen, seen: Observation, job: JobSeen, pods: tuple[PodSeen, ...]) -> Step:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from retrainer.api.v1alpha1 import seconds
+from retrainer.api.v1alpha1.common import cut
 from retrainer.api.v1alpha1.run import Evidence
 from retrainer.api.v1alpha1.triggers import Trigger
 from retrainer.core.alert import Alert
@@ -42,5 +43,5 @@ def _finding(trigger: Trigger, alert: Alert, seen: Observation) -> Finding:
     if champion is not None and champion.since is not None and alert.starts_at < champion.since:
         told = f"the alert fires since {alert.starts_at:%Y-%m-%d %H:%M:%S} UTC, before {champion.version} was promoted"
         return Finding(trigger.name, "EvidencePredatesChampion", told)
-    evidence = Evidence(trigger=trigger.name, fingerprint=alert.fingerprint, starts_at=alert.starts_at, message=alert.message[:512])
+    evidence = Evidence(trigger=trigger.name, fingerprint=alert.fingerprint, starts_at=alert.starts_at, message=cut(alert.message))
     return Finding(trigger.name, "AlertFiring", alert.message or "a matching alert fires", evidence)
