@@ -24,7 +24,7 @@ from demo.story.traffic import start_observer, start_traffic
 from demo.story.waiting import StoryError
 from tests.cluster.choose import choose
 from tests.cluster.consent import agree
-from tests.cluster.interface import Cluster, ClusterError
+from tests.cluster.interface import Cluster, ClusterError, Way
 
 _STEPS: Sequence[tuple[str, Callable[[Stage], None]]] = (
     ("a policy, and its first version", first_version),
@@ -58,6 +58,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("what", nargs="?", choices=("tell", "down"), default="tell", help="tell the story, or take its cluster down")
     parser.add_argument("--name", default="demo", help="the cluster's name (default: %(default)s)")
     parser.add_argument("--build", type=Path, default=ROOT / "build/demo", help="where the timeline and the logs go (default: build/demo)")
+    parser.add_argument("--client", choices=("host", "pod"), help="where the client runs (default: host on a local cluster, else pod)")
     parser.add_argument("--keep", action=argparse.BooleanOptionalAction, default=True, help="leave the cluster up to look around")
     return parser.parse_args(arguments)
 
@@ -71,7 +72,7 @@ def _tell(cluster: Cluster, why: str, options: argparse.Namespace) -> int:
             timeline.tell(f"cluster {cluster.name}: {cluster.way}, because {why}")
             agree(cluster.plan())
             cluster.up()
-            stage = _stage(cluster, timeline, companions, options.build)
+            stage = _stage(cluster, timeline, companions, options)
             raise_platform(stage)
             start_observer(stage)
         for title, step in _STEPS:
@@ -92,9 +93,10 @@ def _tell(cluster: Cluster, why: str, options: argparse.Namespace) -> int:
     return 0
 
 
-def _stage(cluster: Cluster, timeline: Timeline, companions: Companions, build: Path) -> Stage:
+def _stage(cluster: Cluster, timeline: Timeline, companions: Companions, options: argparse.Namespace) -> Stage:
     kubectl = Kubectl(cluster.binary("kubectl"), cluster.kubeconfig)
-    return Stage(cluster, timeline, build, kubectl, Database(kubectl, NAMESPACE), companions, Prometheus(""))
+    in_pod = options.client == "pod" if options.client else cluster.way is not Way.LOCAL
+    return Stage(cluster, timeline, options.build, kubectl, Database(kubectl, NAMESPACE), companions, Prometheus(""), in_pod)
 
 
 def _afterwards(cluster: Cluster, *, keep: bool) -> str:

@@ -1,6 +1,7 @@
 """Step 6: the books: what the database, the client and the observer say of it all."""
 
-from demo.story.answers import totals, violations
+from demo.story.answers import violations
+from demo.story.callers import end_client
 from demo.story.stage import Stage
 from demo.story.waiting import must
 
@@ -30,9 +31,8 @@ def check_history(stage: Stage) -> None:
 
 def stop_client(stage: Stage) -> None:
     """End the client; no request of it may have failed."""
-    code = stage.companions.end("client")
-    counted = totals(stage.client_log)
-    must(code == 0 and counted.get("failed") == 0, f"client requests failed: {counted}; see {stage.client_log}")
+    counted = end_client(stage)
+    must(counted.get("failed") == 0, f"client requests failed: {counted}; see {stage.client_log}")
     times = f"p50 {counted['p50_ms']} ms, p99 {counted['p99_ms']} ms"
     stage.tell(f"client: {counted['requests']} requests, none failed; {times}; {counted['versions']}")
 

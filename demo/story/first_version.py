@@ -11,11 +11,10 @@ from demo.story.ground import GPU
 from demo.story.kubectl import Manifest
 from demo.story.reach import url_of
 from demo.story.runs import figures, finished, follow, trained
-from demo.story.stage import NAMESPACE, POLICY, ROOT, SERVICE, VERSION_LABEL, Stage
+from demo.story.stage import NAMESPACE, POLICY, PREDICTIONS, ROOT, SERVICE, VERSION_LABEL, Stage
 from demo.story.waiting import must
 
 _MEMBERS = ROOT / "demo/members"
-PREDICTIONS = "/api/ml/predictions/churn-risk"
 
 
 def first_version(stage: Stage) -> None:

@@ -1,5 +1,6 @@
 """The processes that run beside the story: each is started once, watched, and ended with it."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -23,12 +24,12 @@ class Companions:
         """Start a Python module of this repository; what it prints goes to `<name>.log`."""
         self.start_command(name, [sys.executable, "-m", module, *arguments])
 
-    def start_command(self, name: str, command: Sequence[str]) -> None:
-        """Start a program; what it prints goes to `<name>.log`."""
+    def start_command(self, name: str, command: Sequence[str], prints_to: Path | None = None) -> None:
+        """Start a program; what it prints goes to `<name>.log`, or what is no complaint to another file."""
         self.logs.mkdir(parents=True, exist_ok=True)
-        with (self.logs / f"{name}.log").open("w") as log:
+        with (self.logs / f"{name}.log").open("w") as log, (prints_to or Path(os.devnull)).open("w") as printed:
             self._running[name] = subprocess.Popen(
-                [*DIES_WITH_US, *command], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, text=True
+                [*DIES_WITH_US, *command], stdin=subprocess.DEVNULL, stdout=printed if prints_to else log, stderr=log, text=True
             )
 
     def gone(self) -> Sequence[str]:
@@ -44,6 +45,15 @@ class Companions:
             except subprocess.TimeoutExpired:
                 process.kill()
                 return process.wait()
+
+    def await_end(self, name: str) -> int:
+        """Return the exit code of one that ends by itself, or is ended when it takes too long for that."""
+        try:
+            self._running[name].wait(ENDS_WITHIN)
+        except subprocess.TimeoutExpired:
+            return self.end(name)
+        with self._running.pop(name) as process:
+            return process.returncode
 
     def end_if_there(self, name: str) -> None:
         """End one unless it has been ended before."""

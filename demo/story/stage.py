@@ -19,6 +19,7 @@ ROOT: Final = Path(__file__).parents[2]
 NAMESPACE: Final = "members"
 POLICY: Final = "churn-risk"
 SERVICE: Final = "churn-risk"
+PREDICTIONS: Final = "/api/ml/predictions/churn-risk"
 SYSTEM: Final = "retrainer-system"
 VERSION_LABEL: Final = "retrainer.dev/version"
 SERVES_LABEL: Final = "retrainer.dev/serves"
@@ -36,6 +37,8 @@ class Stage:
     database: Database
     companions: Companions
     prometheus: Prometheus
+    calls_from_cluster: bool = False
+    """Whether the client runs in a Pod, because this machine does not reach cluster IPs."""
     today: date = field(default_factory=date.today)
     versions: list[str] = field(default_factory=list)
     """Every version that a run has made, oldest first."""

@@ -1,13 +1,11 @@
 """Step 3: callers come, and the world answers each prediction with what really happened."""
 
 from demo.story.answers import answers
-from demo.story.first_version import PREDICTIONS
+from demo.story.callers import start_client
 from demo.story.prometheus import accuracy
-from demo.story.reach import url_of
-from demo.story.stage import NAMESPACE, SERVICE, Stage
+from demo.story.stage import NAMESPACE, Stage
 from demo.story.waiting import must
 
-RATE = 60
 LEAST_RATE = 50
 _MEASURED_OVER = 5.0
 
@@ -27,18 +25,11 @@ def start_traffic(stage: Stage) -> None:
     stage.companions.start("outcomes", "demo.story.outcomes", str(stage.kubectl.program), str(stage.kubectl.kubeconfig), NAMESPACE)
     measured = stage.wait("answers at full rate", lambda: _rate(stage), 60)
     must(measured >= LEAST_RATE, f"{measured:.1f} requests/s, {LEAST_RATE} were asked for")
-    stage.tell(f"a client calls {measured:.0f} times a second, half on kept-alive and half on new connections, no retries")
+    where = "in a Pod" if stage.calls_from_cluster else "on the node"
+    stage.tell(f"a client {where} calls {measured:.0f} times a second, half on kept-alive and half on new connections, no retries")
     version = stage.versions[-1]
     right = stage.wait("the champion's accuracy in Prometheus", lambda: _known_accuracy(stage, version), 60)
     stage.tell(f"the outcome of each prediction is written as the seeded world has it: {version} is right in {right:.1%}")
-
-
-def start_client(stage: Stage) -> None:
-    """Start the client that calls through the Service until it is ended."""
-    members = stage.build / "members.txt"
-    members.write_text("\n".join(row[0] for row in stage.database.ask("select id from profiles where role = 'member'")))
-    url = url_of(stage.cluster, stage.kubectl, stage.companions, NAMESPACE, SERVICE) + PREDICTIONS
-    stage.companions.start("client", "tests.client", f"--url={url}", f"--rate={RATE}", f"--members={members}", f"--log={stage.client_log}")
 
 
 def _rate(stage: Stage) -> tuple[float | None, str]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.client.load import Load, call_until
-from tests.client.record import Record
+from tests.client.record import STDOUT, Record
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,7 +19,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     record = Record(options.log)
     asyncio.run(_call_until_told(Load(options.url, options.rate, members, options.timeout), record, options.seconds))
     totals = record.close()
-    print(json.dumps(totals), flush=True)
+    if options.log != STDOUT:
+        print(json.dumps(totals), flush=True)
     return 1 if totals["failed"] else 0
 
 
@@ -33,7 +34,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=60.0, help="requests a second (default: %(default)s)")
     parser.add_argument("--timeout", type=float, default=2.0, help="seconds after which a request has failed (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=1800.0, help="stop after so many (default: %(default)s)")
-    parser.add_argument("--log", type=Path, default=Path("build/client.jsonl"), help="one JSON line a request (default: %(default)s)")
+    parser.add_argument(
+        "--log", type=Path, default=Path("build/client.jsonl"), help="one JSON line a request; - prints it (default: %(default)s)"
+    )
     return parser.parse_args(arguments)
 
 

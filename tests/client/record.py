@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -37,12 +38,15 @@ class Answer:
         return not self.error and self.status is not None and 200 <= self.status < 300
 
 
+STDOUT = Path("-")
+
+
 class Record:
-    """Writes each answer at once and keeps the totals."""
+    """Writes each answer at once, to a file or with `-` to standard output, and keeps the totals."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("w", buffering=1)
+        self._file = sys.stdout if path == STDOUT else path.open("w")
         self._requests: Counter[Connection] = Counter()
         self._versions: Counter[str] = Counter()
         self._failed = 0
@@ -56,7 +60,7 @@ class Record:
             self._versions[answer.version] += 1
         else:
             self._failed += 1
-        self._file.write(json.dumps(asdict(answer)) + "\n")
+        self._write(asdict(answer))
 
     def close(self) -> Mapping[str, Any]:
         """Write the totals as the last line and return them."""
@@ -68,9 +72,14 @@ class Record:
             "p50_ms": percentile(self._milliseconds, 50),
             "p99_ms": percentile(self._milliseconds, 99),
         }
-        self._file.write(json.dumps({"totals": totals}) + "\n")
-        self._file.close()
+        self._write({"totals": totals})
+        if self._file is not sys.stdout:
+            self._file.close()
         return totals
+
+    def _write(self, line: Mapping[str, Any]) -> None:
+        self._file.write(json.dumps(line) + "\n")
+        self._file.flush()
 
 
 def percentile(values: Sequence[float], percent: float) -> float | None:
