@@ -102,7 +102,7 @@ async def answer(stage: Stage) -> None:
 async def canary(stage: Stage) -> None:
     await stage.given_a_champion(**CANARY)
     stage.figures.of = lambda version: None
-    await stage.when_paged()
+    assert await stage.when_paged() == 200
 
 
 async def good_figures(stage: Stage) -> None:
@@ -112,12 +112,12 @@ async def good_figures(stage: Stage) -> None:
 async def promoting(stage: Stage) -> None:
     champion = await stage.given_a_champion(**CANARY)
     stage.kubelet.play(admits=lambda version, ready: version == champion or ready < 1)
-    await stage.when_paged()
+    assert await stage.when_paged() == 200
 
 
 async def watching(stage: Stage) -> None:
     await stage.given_a_champion(**WATCHED)
-    await stage.when_paged()
+    assert await stage.when_paged() == 200
 
 
 async def bad_figures(stage: Stage) -> None:

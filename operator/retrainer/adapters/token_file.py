@@ -13,14 +13,16 @@ class TokenFile:
         self._checked_at = float("-inf")
         self._stamp: tuple[int, int, int] | None = None
         self._token = ""
+        self._looking = asyncio.Lock()
 
     async def read(self) -> str:
         """Return the token without surrounding white space; empty when the file is missing, unreadable or empty."""
-        now = asyncio.get_running_loop().time()
-        if now - self._checked_at >= self._recheck_s:
-            self._checked_at = now
-            await asyncio.to_thread(self._refresh)
-        return self._token
+        async with self._looking:  # who comes while the file is being read waits for what is in it
+            now = asyncio.get_running_loop().time()
+            if now - self._checked_at >= self._recheck_s:
+                await asyncio.to_thread(self._refresh)
+                self._checked_at = now
+            return self._token
 
     def _refresh(self) -> None:
         try:
