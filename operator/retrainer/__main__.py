@@ -18,6 +18,7 @@ from retrainer.adapters.prober import HttpProber
 from retrainer.adapters.prometheus import PrometheusMetrics, Source
 from retrainer.adapters.token_file import TokenFile
 from retrainer.adapters.world import WatchedWorld
+from retrainer.core.kinds import Kind, Ref
 from retrainer.errors import RetrainerError
 from retrainer.handlers import register
 from retrainer.inbox import Inbox
@@ -29,7 +30,7 @@ from retrainer.settings import Settings
 from retrainer.telemetry import Telemetry, configure_logging
 from retrainer.workqueue import WorkQueue
 
-_SYNC_S = 30.0
+_SYNC_S = 5.0
 
 
 def main() -> None:
@@ -73,7 +74,7 @@ class Operator:
         for listener in listeners:
             await listener.start()
         queue.start()
-        resync = asyncio.create_task(self._resync(queue))
+        background = [asyncio.create_task(self._resync(queue)), asyncio.create_task(self._sync_with_nothing(cluster))]
         try:
             await kopf.operator(
                 registry=registry,
@@ -82,7 +83,8 @@ class Operator:
                 namespaces=settings.watch_namespaces,
             )
         finally:
-            resync.cancel()
+            for task in background:
+                task.cancel()
             await queue.stop()
             for closing in (*(listener.stop() for listener in listeners), metrics.close(), prober.close(), cluster.close()):
                 await closing
@@ -104,11 +106,17 @@ class Operator:
         for key in keys:
             queue.add(key)
 
+    async def _sync_with_nothing(self, cluster: KubernetesCluster) -> None:
+        """Watched namespaces that hold nothing bring no event: be ready once the API server says that there is no policy."""
+        while not self._synced.is_set():
+            await asyncio.sleep(_SYNC_S)
+            with contextlib.suppress(RetrainerError):
+                namespaces = self._settings.watch_namespaces or ("",)
+                if not any([await cluster.list(Ref(Kind.POLICY, namespace, "")) for namespace in namespaces]):
+                    self._synced.set()
+
     async def _resync(self, queue: WorkQueue[Key]) -> None:
         """Look at every policy now and then though nothing happened: it covers an event that was lost."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._synced.wait(), _SYNC_S)
-        self._synced.set()  # watched namespaces that hold nothing bring no event
         while True:
             await asyncio.sleep(self._settings.resync_interval_s)
             for key in self._world.keys():  # noqa: SIM118 - a method, not a mapping

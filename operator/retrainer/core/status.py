@@ -135,10 +135,17 @@ def _role(seen: Observation, version: str | None, before: VersionStatus | None, 
     for name, status in runs.items():
         if status.version == version:
             digest = status.result.digest if status.result else ""
-            return VersionStatus(version=version, digest=digest, run=name, since=seen.now)
+            return VersionStatus(version=version, digest=digest, run=name, since=_since(status, before, seen.now))
     remembered = (seen.policy.status.champion, seen.policy.status.previous, seen.policy.status.candidate)
     known = next((role for role in remembered if role is not None and role.version == version), None)
     return known.model_copy(update={"since": seen.now}) if known else VersionStatus(version=version, since=seen.now)
+
+
+def _since(status: ModelRetrainRunStatus, before: VersionStatus | None, now: datetime) -> datetime:
+    """Return when a version took its role: when it was promoted, though this is written later; now, when an older one comes back."""
+    promoted = status.promoted_at
+    comes_back = before is not None and before.since is not None and promoted is not None and promoted <= before.since
+    return now if promoted is None or comes_back else promoted
 
 
 def _traffic(seen: Observation, runs: RunStatuses, serving: str | None) -> TrafficStatus | None:

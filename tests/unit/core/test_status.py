@@ -36,6 +36,21 @@ def ready(policy: PolicySeen | None = None, *runs: Part, **world: Part) -> tuple
     return entry.status, entry.reason
 
 
+def test_a_champion_serves_since_its_promotion_though_a_later_round_writes_it() -> None:
+    run = a_run(Phase.WATCHING, promoted_at=NOW - timedelta(seconds=40))
+    told = status_of(seen(a_policy(), run, service=a_service(CANDIDATE, previous=CHAMPION)))
+    assert told.champion is not None
+    assert told.champion.since == NOW - timedelta(seconds=40)
+
+
+def test_a_champion_that_comes_back_serves_since_it_came_back() -> None:
+    run = a_run(Phase.FINISHED, version=CHAMPION, promoted_at=NOW - timedelta(days=9))
+    bad = {"version": CANDIDATE, "since": NOW - timedelta(hours=1)}
+    told = status_of(seen(a_policy(status={"champion": bad}), run, service=a_service(CHAMPION, previous=CANDIDATE)))
+    assert told.champion is not None
+    assert told.champion.since == NOW
+
+
 def test_a_condition_keeps_its_time_until_its_status_changes() -> None:
     first = condition((), "Ready", True, "Accepted", "m", 1, NOW)
     later = NOW + timedelta(hours=1)
@@ -100,7 +115,7 @@ def test_a_version_keeps_its_time_and_digest_in_its_role_and_its_digest_into_the
                             backends={CANDIDATE: 3, CHAMPION: 3}))  # fmt: skip
     assert turned.previous is not None
     assert turned.champion is not None
-    assert (turned.previous.digest, turned.previous.since, turned.champion.since) == ("sha256:1", NOW, NOW)
+    assert (turned.previous.digest, turned.previous.since, turned.champion.since) == ("sha256:1", NOW, run.status.promoted_at)
 
 
 @pytest.mark.parametrize(
