@@ -51,6 +51,10 @@ class Tenant:
         """Start a run by hand."""
         self.stage.kubectl("create", f"--namespace={self.namespace}", "--filename=-", stdin=json.dumps(manifests.run(name)))
 
+    def deletes(self, kind: str, name: str) -> None:
+        """Delete an object."""
+        self.stage.kubectl("delete", kind, name, f"--namespace={self.namespace}", "--wait")
+
     def deletes_run(self, name: str) -> None:
         """Delete a run and see its Jobs go."""
         self.stage.kubectl("delete", "modelretrainrun", name, f"--namespace={self.namespace}", "--wait", "--cascade=foreground")

@@ -23,18 +23,19 @@ def serving(stage: Stage) -> Iterator[Tenant]:
 
 @pytest.fixture
 def tenant(serving: Tenant) -> Iterator[Tenant]:
-    """The same tenant; what served before the test serves after it, by the same Pods, and the policy is mended."""
+    """The same tenant; what served before the test serves after it, by the same Pods, and what was broken is mended."""
     before = serving.what_serves()
     assert before["pods"]
     yield serving
     assert serving.what_serves() == before
+    serving.applies(manifests.deployment(serving.namespace))
     serving.applies_policy()
     serving.is_told("Accepted", status="True")
 
 
 def test_a_missing_deployment_is_named(tenant: Tenant) -> None:
-    tenant.applies_policy(serving={"deploymentRef": {"name": "nobody"}})
-    assert "Deployment nobody does not exist: create it" in tenant.is_told("DeploymentNotFound")
+    tenant.deletes("deployment", manifests.DEPLOYMENT)
+    assert "Deployment model-api does not exist: create it" in tenant.is_told("DeploymentNotFound")
 
 
 def test_a_missing_secret_is_named_by_the_run_that_needs_it(tenant: Tenant) -> None:
