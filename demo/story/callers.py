@@ -59,6 +59,7 @@ def _pod() -> dict[str, Any]:
         "command": ["python", "-m", "tests.client", f"--url={url}", f"--rate={RATE}"],
         "args": ["--members=/client/tests/client/members.txt", "--log=-"],
         "workingDir": "/client",
+        "resources": {"requests": {"cpu": "200m", "memory": "64Mi"}},
         "securityContext": {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}},
         "volumeMounts": [{"name": "sources", "mountPath": "/client/tests/client", "readOnly": True}],
     }
