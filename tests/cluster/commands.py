@@ -63,9 +63,10 @@ def _collect(process: subprocess.Popen[str], stdin: str | None, on_line: Callabl
         return process.communicate(stdin)
     assert process.stdout is not None
     kept: deque[str] = deque(maxlen=200)
-    for line in process.stdout:
-        kept.append(line)
-        on_line(line.rstrip())
+    with process.stdout:
+        for line in process.stdout:
+            kept.append(line)
+            on_line(line.rstrip())
     process.wait()
     return "".join(kept), ""
 
