@@ -138,7 +138,7 @@ class Stage:
         """Return a run's story as lines."""
         status = run.get("status") or {}
         lines = [f"  {one['phase']}/{one['reason']}: {one['message']}" for one in status.get("timeline") or ()]
-        ended = f"{status.get('phase')} {status.get('outcome')} {status.get('reason')}: {status.get('message')}"
+        ended = f"{status.get('phase')} {status.get('outcome')} {status.get('reason')}: {status.get('message')} [{status.get('analysis')}]"
         return "\n".join([f"{run['metadata']['name']}: {ended}", *lines])
 
     def picture(self) -> str:

@@ -88,6 +88,9 @@ def _judged(run: RunSeen, seen: Observation, analysis: Analysis, judgement: Judg
     if regressed and seen.previous and seen.backend(seen.previous).ready:
         judged_so = replace(run, status=status.model_copy(update={"analysis": analysis}))
         return return_to_previous(judged_so, seen, judgement.message)
+    if regressed:
+        told = f"{judgement.message}; the previous version {seen.previous} has no ready pod to return to"
+        return wait(status, now, "PreviousNotReady", told, *effects, after=seconds(rollout.interval), analysis=analysis)
     return hold(status, *effects, after=seconds(rollout.interval), analysis=analysis)
 
 

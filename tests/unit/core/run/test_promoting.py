@@ -137,6 +137,10 @@ def test_an_earlier_failure_rolls_nobody_back_on_an_analysis_that_is_none(figure
 
 def test_a_regression_without_a_warm_predecessor_moves_nothing_and_is_remembered() -> None:
     step = watched(a_watched(), BAD, backends={CANDIDATE: 3})
+    assert (step.status.reason, step.status.message.split("; ")[-1]) == (
+        "PreviousNotReady",
+        f"the previous version {CHAMPION} has no ready pod to return to",
+    )
     assert (step.status.phase, step.effects) == (Phase.WATCHING, ())
     assert step.status.analysis is not None
     assert step.status.analysis.failed == 1
