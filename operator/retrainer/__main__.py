@@ -31,6 +31,8 @@ from retrainer.telemetry import Telemetry, configure_logging
 from retrainer.workqueue import WorkQueue
 
 _SYNC_S = 5.0
+# Everything a round waits for has a time-out of seconds, so one that takes minutes hangs, and its policy with it: let the kubelet restart us.
+_STUCK_AFTER_S = 180.0
 
 
 def main() -> None:
@@ -91,7 +93,7 @@ class Operator:
 
     def _listeners(self, queue: WorkQueue[Key]) -> list[Listener]:
         settings = self._settings
-        health = health_app(self._telemetry.registry, alive=lambda: True, ready=self._synced.is_set)
+        health = health_app(self._telemetry.registry, alive=lambda: queue.longest_round_s() < _STUCK_AFTER_S, ready=self._synced.is_set)
         listeners = [Listener(health, settings.health_listen_port)]
         if settings.webhook_token_file is not None:
             intake = QueueIntake(self._inbox, self._world, self._clock, settled=queue.settled, synced=self._synced.is_set)

@@ -92,6 +92,7 @@ class WorkQueue(Generic[Key]):
         self._due: deque[Key] = deque()  # due and waiting for a turn, each with the time it became so in _due_since
         self._due_since: dict[Key, float] = {}
         self._rounds: dict[Key, asyncio.Task[None]] = {}
+        self._began: dict[Key, float] = {}  # when the rounds under way did
         self._again: dict[Key, float] = {}  # added during their round, and when
         self._waiters: dict[Key, list[asyncio.Future[float | None]]] = {}
         self._failures: dict[Key, int] = {}
@@ -128,6 +129,10 @@ class WorkQueue(Generic[Key]):
         elif not self._stopped:
             self._delays.add(key, self._loop.time() + delay_s)
 
+    def longest_round_s(self) -> float:
+        """Return for how long the oldest round under way has been; 0 when there is none."""
+        return self._loop.time() - min(self._began.values(), default=self._loop.time())
+
     async def settled(self, key: Key) -> float | None:
         """Add the key and return what the next round that begins after now returns; raises what that round raises, or RoundAbandoned."""
         if self._stopped:
@@ -154,25 +159,30 @@ class WorkQueue(Generic[Key]):
     async def _round(self, key: Key, due_since: float) -> None:
         self._again.pop(key, None)  # whoever came between the turn and this line is served by this round
         waiters = self._waiters.pop(key, [])
-        began = self._loop.time()
-        self._observer.began(began - due_since)
+        self._began[key] = began = self._loop.time()
         again_s: float | None = None
         error: Exception | None = None
         try:
+            self._observer.began(began - due_since)
             again_s = await self._handle(key)
         except asyncio.CancelledError:
             error = RoundAbandoned()
         except Exception as raised:  # noqa: BLE001 - whatever it was, the key must come again
             error = raised
-        self._observer.ended(self._loop.time() - began, error)
+        try:
+            self._end(key, again_s, error)
+        finally:  # a key that stays here never has a round again
+            _tell(waiters, again_s, error)
+            self._leave(key)
+
+    def _end(self, key: Key, again_s: float | None, error: Exception | None) -> None:
+        self._observer.ended(self._loop.time() - self._began.pop(key), error)
         if error:
             self._failed(key, error)
         else:
             self._failures.pop(key, None)
             if again_s is not None:
                 self.add_after(key, again_s)
-        _tell(waiters, again_s, error)
-        self._leave(key)
 
     def _failed(self, key: Key, error: Exception) -> None:
         failures = self._failures[key] = self._failures.get(key, 0) + 1
@@ -209,7 +219,8 @@ class _Delays(Generic[Key]):
         self._at: dict[Key, float] = {}
         self._heap: list[tuple[float, int, Key]] = []  # overtaken entries count for nothing, and go when they are many
         self._order = itertools.count()
-        self._timer: asyncio.TimerHandle | None = None
+        # uvloop gives a plain Handle, which does not know its time, for a delay that rounds to nothing: so the time is kept beside it.
+        self._timer: tuple[float, asyncio.Handle] | None = None
 
     def add(self, key: Key, at: float) -> None:
         """Have the key due at the loop's time `at`, unless it is due earlier anyway."""
@@ -220,7 +231,7 @@ class _Delays(Generic[Key]):
             self._heap = [entry for entry in self._heap if self._at.get(entry[2]) == entry[0]]
             heapq.heapify(self._heap)
         heapq.heappush(self._heap, (at, next(self._order), key))
-        if self._timer is None or at < self._timer.when():
+        if self._timer is None or at < self._timer[0]:
             self._arm()
 
     def clear(self) -> None:
@@ -231,8 +242,8 @@ class _Delays(Generic[Key]):
 
     def _arm(self) -> None:
         if self._timer:
-            self._timer.cancel()
-        self._timer = self._loop.call_at(self._heap[0][0], self._fire) if self._heap else None
+            self._timer[1].cancel()
+        self._timer = (self._heap[0][0], self._loop.call_at(self._heap[0][0], self._fire)) if self._heap else None
 
     def _fire(self) -> None:
         now = self._loop.time()

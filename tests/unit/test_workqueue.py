@@ -4,11 +4,12 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable
 
 import pytest
+import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from typing_extensions import override
 
-from retrainer.workqueue import Backoff, Observer, RoundAbandoned, WorkQueue
+from retrainer.workqueue import Backoff, Observer, RoundAbandoned, Unobserved, WorkQueue
 from tests.fake_time import in_fake_time, now
 
 Step = Callable[[], Awaitable[float | None]]
@@ -395,5 +396,57 @@ def test_thousands_of_overtaken_delays_take_no_room() -> None:
             queue.add_after("a", 1_000_000 - earlier)
         assert len(queue._delays._heap) < 200
         await queue.stop()
+
+    in_fake_time(story)
+
+
+def test_a_delay_that_uvloop_rounds_to_nothing_holds_up_no_other() -> None:
+    async def story() -> None:
+        worker = Worker()
+        worker.steps = [wants(0.0003), wants(0.0002), wants(None), wants(None)]
+        queue = queue_of(worker)
+        queue.add("a")
+        queue.add("b")
+        async with asyncio.timeout(5):
+            while [len(worker.began[key]) for key in "ab"] != [2, 2]:
+                await asyncio.sleep(0.001)
+        await queue.stop()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(story())
+
+
+def test_a_round_that_cannot_be_ended_properly_leaves_its_key_free() -> None:
+    class Broken(Unobserved):
+        @override
+        def ended(self, took_s: float, error: Exception | None) -> None:
+            raise ValueError("no such label")
+
+    async def story() -> None:
+        worker = Worker(takes_s=1)
+        queue = queue_of(worker, observer=Broken())
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+        queue.add("a")
+        await asyncio.sleep(5)
+        queue.add("a")
+        await asyncio.sleep(5)
+        assert worker.began["a"] == [0, 5]
+
+    in_fake_time(story)
+
+
+def test_how_long_the_oldest_round_has_been_under_way_is_known() -> None:
+    async def story() -> None:
+        queue = queue_of(Worker(takes_s=100))
+        assert queue.longest_round_s() == 0
+        queue.add("a")
+        await asyncio.sleep(30)
+        queue.add("b")
+        await asyncio.sleep(30)
+        assert round(queue.longest_round_s()) == 60
+        await asyncio.sleep(60)
+        assert round(queue.longest_round_s()) == 90
+        await asyncio.sleep(60)
+        assert queue.longest_round_s() == 0
 
     in_fake_time(story)
