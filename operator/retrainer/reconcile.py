@@ -41,7 +41,7 @@ class Reconciler:
         decision = decide(seen)
         try:
             await self._hands.apply(decision.effects, seen)
-        except (FieldConflict, Refused) as refusal:
+        except Refused as refusal:
             if isinstance(refusal, Conflict) and not isinstance(refusal, FieldConflict):
                 raise  # the object changed since it was read: look again
             await self._record_stall(seen, refusal)

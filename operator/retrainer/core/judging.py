@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from retrainer.api.v1alpha1 import seconds
+from retrainer.api.v1alpha1.common import cut
 from retrainer.api.v1alpha1.rollout import Rollout, RolloutMetric
 from retrainer.api.v1alpha1.run_status import Analysis, Phase
 from retrainer.core.measurement import Measurement, Question
 from retrainer.core.observation import Observation, PolicySeen, RunSeen
 from retrainer.core.presets import PRESETS, measurement, questions
-from retrainer.core.verdict import Judgement, judge, overall
+from retrainer.core.verdict import Judgement, Verdict, judge, overall
 
 
 def due_at(analysis: Analysis, rollout: Rollout) -> datetime:
@@ -44,6 +45,19 @@ def judged(
         reference: Measurement | None = measurement(preset, champion, figure, samples) if champion else None
         judgements.append(judge(metric, candidate, reference, rollout.min_samples, rollout.iterations))
     return overall(judgements)
+
+
+def counted(analysis: Analysis, judgement: Judgement, now: datetime) -> Analysis:
+    """Return the analysis with one more verdict on record."""
+    return analysis.model_copy(
+        update={
+            "passed": analysis.passed + (judgement.verdict is Verdict.PASS),
+            "failed": analysis.failed + (judgement.verdict is Verdict.FAIL),
+            "last_at": now,
+            "verdict": judgement.verdict.value,
+            "message": cut(judgement.message),
+        }
+    )
 
 
 def _questions(policy: PolicySeen, metric: RolloutMetric, analysis: Analysis, now: datetime) -> tuple[Question, Question]:

@@ -4,11 +4,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from retrainer.api.v1alpha1 import ModelRetrainRunStatus, seconds
-from retrainer.api.v1alpha1.common import cut
 from retrainer.api.v1alpha1.rollout import Rollout
 from retrainer.api.v1alpha1.run_status import Analysis
 from retrainer.core.actions import Effect, SendTraffic
-from retrainer.core.judging import due_at, judged
+from retrainer.core.judging import counted, due_at, judged
 from retrainer.core.observation import Observation, RunSeen
 from retrainer.core.phases import Event, Phase, Reaction, reaction
 from retrainer.core.run.deploying import deploy, is_overdue, why_not_ready
@@ -73,7 +72,7 @@ def _analyse(run: RunSeen, seen: Observation, rollout: Rollout, analysis: Analys
     judgement = judged(seen, rollout.metrics, rollout, analysis, status.version or "", seen.champion)
     if judgement is None:
         return hold(status, after=0)  # the questions of this analysis have not been asked yet
-    analysis = _counted(analysis, judgement, now)
+    analysis = _counted_here(analysis, judgement, now)
     if analysis.failed > rollout.failure_limit:
         failed = run.status.model_copy(update={"analysis": analysis})
         return roll_back(_with(run, failed), seen, "AnalysisFailed", judgement.message)
@@ -89,18 +88,10 @@ def _analyse(run: RunSeen, seen: Observation, rollout: Rollout, analysis: Analys
     return wait(status, now, f"Step{analysis.step + 1}", told, analysis=analysis, after=seconds(rollout.interval))
 
 
-def _counted(analysis: Analysis, judgement: Judgement, now: datetime) -> Analysis:
+def _counted_here(analysis: Analysis, judgement: Judgement, now: datetime) -> Analysis:
     conclusive = judgement.verdict in {Verdict.PASS, Verdict.FAIL}
-    return analysis.model_copy(
-        update={
-            "passed": analysis.passed + (judgement.verdict is Verdict.PASS),
-            "failed": analysis.failed + (judgement.verdict is Verdict.FAIL),
-            "inconclusive_since": None if conclusive else analysis.inconclusive_since or now,
-            "last_at": now,
-            "verdict": judgement.verdict.value,
-            "message": cut(judgement.message),
-        }
-    )
+    since = None if conclusive else analysis.inconclusive_since or now
+    return counted(analysis, judgement, now).model_copy(update={"inconclusive_since": since})
 
 
 def _step_passed(run: RunSeen, seen: Observation, rollout: Rollout, analysis: Analysis, judgement: Judgement) -> Step:

@@ -4,10 +4,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from retrainer.api.v1alpha1 import seconds
-from retrainer.api.v1alpha1.common import cut
 from retrainer.api.v1alpha1.run_status import Analysis
 from retrainer.core.actions import Effect, RecycleVersion, SendTraffic
-from retrainer.core.judging import due_at, judged
+from retrainer.core.judging import counted, due_at, judged
 from retrainer.core.observation import Observation, RunSeen
 from retrainer.core.phases import Event, Outcome, Phase, Reaction, reaction
 from retrainer.core.run.deploying import deploy, is_overdue, why_not_ready
@@ -75,15 +74,7 @@ def watching(run: RunSeen, seen: Observation) -> Step:
 
 def _judged(run: RunSeen, seen: Observation, analysis: Analysis, judgement: Judgement, effects: tuple[Effect, ...]) -> Step:
     status, now, rollout = run.status, seen.now, frozen_of(run.status).rollout
-    analysis = analysis.model_copy(
-        update={
-            "passed": analysis.passed + (judgement.verdict is Verdict.PASS),
-            "failed": analysis.failed + (judgement.verdict is Verdict.FAIL),
-            "last_at": now,
-            "verdict": judgement.verdict.value,
-            "message": cut(judgement.message),
-        }
-    )
+    analysis = counted(analysis, judgement, now)
     regressed = judgement.verdict is Verdict.FAIL and analysis.failed > rollout.failure_limit
     if regressed and seen.previous and seen.backend(seen.previous).ready:
         judged_so = replace(run, status=status.model_copy(update={"analysis": analysis}))
@@ -91,6 +82,9 @@ def _judged(run: RunSeen, seen: Observation, analysis: Analysis, judgement: Judg
     if regressed:
         told = f"{judgement.message}; the previous version {seen.previous} has no ready pod to return to"
         return wait(status, now, "PreviousNotReady", told, *effects, after=seconds(rollout.interval), analysis=analysis)
+    if status.reason == "PreviousNotReady":
+        told = f"{status.version} serves; {seen.previous} stays warm and returns by itself on regression"
+        return wait(status, now, "Promoted", told, *effects, after=seconds(rollout.interval), analysis=analysis)
     return hold(status, *effects, after=seconds(rollout.interval), analysis=analysis)
 
 
