@@ -31,7 +31,7 @@ from retrainer.telemetry import Telemetry, configure_logging
 from retrainer.workqueue import WorkQueue
 
 _SYNC_S = 5.0
-# Everything a round waits for has a time-out of seconds, so one that takes minutes hangs, and its policy with it: let the kubelet restart us.
+# All that a round waits for has a time-out of seconds: one that takes minutes hangs, and its policy with it. Let the kubelet restart us.
 _STUCK_AFTER_S = 180.0
 
 

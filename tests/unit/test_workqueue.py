@@ -402,15 +402,19 @@ def test_thousands_of_overtaken_delays_take_no_room() -> None:
 
 def test_a_delay_that_uvloop_rounds_to_nothing_holds_up_no_other() -> None:
     async def story() -> None:
-        worker = Worker()
-        worker.steps = [wants(0.0003), wants(0.0002), wants(None), wants(None)]
+        worker, done = Worker(), asyncio.Event()
+
+        async def last() -> None:
+            done.set()
+
+        worker.steps = [wants(0.0003), wants(0.0002), wants(None), last]
         queue = queue_of(worker)
         queue.add("a")
         queue.add("b")
         async with asyncio.timeout(5):
-            while [len(worker.began[key]) for key in "ab"] != [2, 2]:
-                await asyncio.sleep(0.001)
+            await done.wait()
         await queue.stop()
+        assert [len(worker.began[key]) for key in "ab"] == [2, 2]
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(story())
