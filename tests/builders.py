@@ -28,7 +28,7 @@ from retrainer.core.observation import (
 )
 from retrainer.core.phases import Phase
 from retrainer.core.presets import PRESETS, questions
-from retrainer.core.traffic import candidate_pods
+from retrainer.core.traffic import mode_of
 
 Part = Any
 """A field of what is built, as a test pleases to write it; the models check it."""
@@ -236,7 +236,8 @@ def a_neighbourhood(policy: PolicySeen | None = None, **changes: Part) -> Surrou
 
 def first_pods(weight: int, policy: PolicySeen | None = None) -> int:
     """Return how many candidate pods a weight asks for."""
-    return candidate_pods(weight, (policy or a_policy()).spec.serving.replicas)
+    policy = policy or a_policy()
+    return mode_of(policy).pods_for(weight, policy.spec.serving.replicas)
 
 
 def kinds(effects: Iterable[object]) -> list[str]:

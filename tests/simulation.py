@@ -145,7 +145,7 @@ class Simulation:
             case act.ClaimService():
                 self.service = replace(self.service or a_service(""), claimed_by=self.policy.identity.uid)
             case act.SendTraffic():
-                self.service = a_service(effect.champion, previous=effect.previous, shared=effect.shared)
+                self.service = a_service(effect.champion, previous=effect.previous, shared=effect.weight > 0)
             case act.DeployVersion():
                 self._deploy(effect)
             case act.ScaleVersion():

@@ -97,14 +97,15 @@ class RemoveVersion:
 
 @dataclass(frozen=True, slots=True)
 class SendTraffic:
-    """Write who serves, and the selector that makes it so, in one write of the Service.
+    """Write who serves and how requests are shared, in one write: of the Service or of the route, as the traffic mode has it.
 
-    `shared` selects every live version (a canary in replica mode); otherwise the champion alone.
+    A candidate gets `weight` percent (0 to 99) and the champion the rest; without one the champion has all.
     """
 
     champion: str
     previous: str
-    shared: bool
+    candidate: str = ""
+    weight: int = 0
 
 
 Effect = (

@@ -20,7 +20,7 @@ from retrainer.core.actions import (
 )
 from retrainer.core.observation import DeploymentSeen, Observation, RunSeen, ServiceSeen
 from retrainer.core.phases import Event, Phase, Reaction, Slot, reaction
-from retrainer.core.traffic import serves_alone
+from retrainer.core.traffic import mode_of
 
 _HANDLED_LIMIT = 32
 _SHARES_TRAFFIC = frozenset({Phase.CANARY, Phase.PROMOTING})
@@ -59,11 +59,14 @@ def _claim(seen: Observation) -> list[Effect]:
 
 def _traffic(seen: Observation) -> list[Effect]:
     """The champion alone has the traffic unless a live run shares it: a candidate without a run is swept, selector first."""
-    if seen.champion is None or problem(seen) is not None or serves_alone(seen, seen.champion):
+    if seen.champion is None or problem(seen) is not None:
+        return []
+    alone = SendTraffic(seen.champion, seen.previous or "")
+    if mode_of(seen.policy).carries(seen, alone):
         return []
     if any(run.status.phase in _SHARES_TRAFFIC for run in seen.runs):
         return []
-    return [SendTraffic(seen.champion, seen.previous or "", shared=False)]
+    return [alone]
 
 
 def _champion(seen: Observation) -> list[Effect]:
@@ -159,5 +162,5 @@ def sweep(left: Orphans) -> tuple[Effect, ...]:
     candidates = [deployment for deployment in left.deployments if deployment.version and deployment.version not in kept]
     effects: list[Effect] = []
     if service.champion and service.selector and naming.VERSION not in service.selector:
-        effects.append(SendTraffic(service.champion, service.previous, shared=False))
+        effects.append(SendTraffic(service.champion, service.previous))
     return (*effects, *(RemoveVersion(deployment.identity) for deployment in candidates))

@@ -10,7 +10,7 @@ from retrainer.core import naming
 from retrainer.core.acceptance import problem
 from retrainer.core.observation import Observation
 from retrainer.core.phases import Phase, Slot, slot
-from retrainer.core.traffic import effective_weight, is_shared
+from retrainer.core.traffic import mode_of
 from retrainer.core.triggers.schedule import next_slot
 
 RunStatuses = Mapping[str, ModelRetrainRunStatus]
@@ -156,10 +156,11 @@ def _traffic(seen: Observation, runs: RunStatuses, serving: str | None) -> Traff
     if status is None or status.version in {None, seen.champion}:
         return TrafficStatus(champion_ready=champion_ready)
     candidate_ready = len(seen.backend(status.version or "").ready)
-    shared = is_shared(seen) and status.phase in {Phase.CANARY, Phase.PROMOTING}
+    mode = mode_of(seen.policy)
+    shared = mode.is_shared(seen) and status.phase in {Phase.CANARY, Phase.PROMOTING}
     return TrafficStatus(
         candidate_weight=(status.analysis.weight if status.analysis else 0) if shared else 0,
-        effective_weight=effective_weight(candidate_ready, champion_ready) if shared else 0,
+        effective_weight=mode.effective_weight(seen, status.version or "") if shared else 0,
         champion_ready=champion_ready,
         candidate_ready=candidate_ready,
     )

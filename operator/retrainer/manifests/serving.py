@@ -74,7 +74,7 @@ def claimed_service(claim: Claim, service: ServiceSeen | None) -> Manifest:
 def routed_service(claim: Claim, service: ServiceSeen | None, route: SendTraffic) -> Manifest:
     """Return the Service with who serves and the selector that makes it so, as of the version it was read at: a stale write fails."""
     selector = {naming.SERVES: claim.name}
-    if not route.shared:
+    if not route.weight:
         selector[naming.VERSION] = route.champion
     return _service(claim, service, _roles(route.champion, route.previous), selector)
 

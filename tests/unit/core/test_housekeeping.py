@@ -58,7 +58,7 @@ def test_the_service_is_claimed(service: Part) -> None:
 
 def test_a_service_that_was_deleted_gets_its_champion_back_in_the_write_that_claims_it() -> None:
     policy = a_policy(status={"champion": {"version": CHAMPION}})
-    assert tidied(policy=policy, service=None, backends={CHAMPION: 3}) == (SendTraffic(CHAMPION, "", shared=False),)
+    assert tidied(policy=policy, service=None, backends={CHAMPION: 3}) == (SendTraffic(CHAMPION, ""),)
 
 
 def test_a_policy_that_is_not_accepted_touches_nothing_of_the_one_that_is() -> None:
@@ -75,7 +75,7 @@ def test_the_champion_of_anothers_service_is_not_ours() -> None:
 
 def test_a_candidate_without_a_run_is_swept_selector_first() -> None:
     effects = tidied(service=a_service(shared=True), backends={CHAMPION: 3, CANDIDATE: 1})
-    assert effects == (SendTraffic(CHAMPION, "", shared=False), ScaleVersion(CANDIDATE, 0))
+    assert effects == (SendTraffic(CHAMPION, ""), ScaleVersion(CANDIDATE, 0))
 
 
 @pytest.mark.parametrize("phase", [Phase.CANARY, Phase.PROMOTING])
@@ -198,7 +198,7 @@ def test_an_episode_that_two_triggers_saw_is_remembered_once() -> None:
 def test_a_deleted_policy_leaves_its_champion_and_its_predecessor_and_takes_a_candidate_back_selector_first() -> None:
     deployments = tuple(a_deployment(version) for version in (CHAMPION, PREVIOUS, CANDIDATE))
     effects = sweep(Orphans(a_service(previous=PREVIOUS, shared=True), deployments))
-    assert effects == (SendTraffic(CHAMPION, PREVIOUS, shared=False), RemoveVersion(deployments[2].identity))
+    assert effects == (SendTraffic(CHAMPION, PREVIOUS), RemoveVersion(deployments[2].identity))
 
 
 def test_a_deleted_policy_without_a_canary_moves_nothing() -> None:

@@ -73,9 +73,9 @@ def test_a_template_without_labels_or_env_is_enough() -> None:
     assert manifest["spec"]["template"]["spec"]["containers"][0]["env"] == [{"name": "MODEL_VERSION", "value": CANDIDATE}]
 
 
-@pytest.mark.parametrize(("shared", "version"), [(True, None), (False, CHAMPION)])
-def test_who_serves_and_the_selector_that_makes_it_so_are_one_write(*, shared: bool, version: str | None) -> None:
-    manifest = routed_service(claim_of(a_policy()), a_service(), SendTraffic(CHAMPION, PREVIOUS, shared=shared))
+@pytest.mark.parametrize(("weight", "version"), [(10, None), (0, CHAMPION)])
+def test_who_serves_and_the_selector_that_makes_it_so_are_one_write(weight: int, version: str | None) -> None:
+    manifest = routed_service(claim_of(a_policy()), a_service(), SendTraffic(CHAMPION, PREVIOUS, CANDIDATE, weight))
     assert manifest["spec"]["selector"].get(naming.VERSION) == version
     assert manifest["metadata"]["annotations"][naming.CHAMPION] == CHAMPION
     assert manifest["metadata"]["annotations"][naming.PREVIOUS] == PREVIOUS
@@ -92,7 +92,7 @@ def test_a_service_is_made_with_the_policys_port_and_no_selector() -> None:
 def test_a_service_held_in_git_keeps_its_ports_and_is_only_marked() -> None:
     foreign = a_service("", made_by_us=False, claimed_by="", ports=({"port": 443, "targetPort": "https"},))
     claimed = claimed_service(claim_of(a_policy()), foreign)
-    routed = routed_service(claim_of(a_policy()), foreign, SendTraffic(CHAMPION, "", shared=False))
+    routed = routed_service(claim_of(a_policy()), foreign, SendTraffic(CHAMPION, ""))
     for manifest in (claimed, routed):
         assert "ports" not in manifest["spec"]
         assert naming.MADE not in manifest["metadata"].get("annotations", {})
@@ -108,7 +108,7 @@ def test_a_service_that_a_deleted_policy_left_behind_keeps_who_serves() -> None:
 
 
 def test_what_was_written_is_what_is_seen_again() -> None:
-    manifest = routed_service(claim_of(a_policy()), None, SendTraffic(CHAMPION, PREVIOUS, shared=True))
+    manifest = routed_service(claim_of(a_policy()), None, SendTraffic(CHAMPION, PREVIOUS, CANDIDATE, 10))
     manifest["metadata"] |= {"uid": "u", "creationTimestamp": "2026-11-23T12:00:00Z"}
     service = service_seen(manifest)
     assert (service.champion, service.previous, service.claimed_by, service.made_by_us) == (CHAMPION, PREVIOUS, "uid-of-churn-risk", True)

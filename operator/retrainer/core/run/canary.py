@@ -14,7 +14,7 @@ from retrainer.core.run.deploying import deploy, is_overdue, why_not_ready
 from retrainer.core.run.pending import frozen_of
 from retrainer.core.run.rollback import roll_back
 from retrainer.core.run.step import Step, hold, move, wait
-from retrainer.core.traffic import candidate_pods, effective_weight, is_shared
+from retrainer.core.traffic import mode_of
 from retrainer.core.verdict import Judgement, Verdict
 
 
@@ -28,9 +28,9 @@ def canary(run: RunSeen, seen: Observation) -> Step:
     ready, champion_ready = len(seen.backend(status.version).ready), len(seen.backend(seen.champion).ready)
     if ready == 0:
         return roll_back(run, seen, "CandidateNotReady", "the candidate lost its last ready pod")
-    wanted = candidate_pods(weight, full)
+    wanted = mode_of(seen.policy).pods_for(weight, full)
     in_place = status.analysis is not None and status.analysis.weight == weight
-    effects = _shift(run, seen, wanted)
+    effects = _shift(run, seen, weight, wanted)
     if effects and not in_place and seen.policy.spec.suspend and reaction(Event.SUSPENDED, status.phase) is Reaction.WEIGHT_NEVER_RISES:
         return _suspended(run, seen, rollout)
     if effects or (ready < wanted and not in_place):
@@ -39,22 +39,24 @@ def canary(run: RunSeen, seen: Observation) -> Step:
             return roll_back(run, seen, "CandidateNotReady", f"{told}: {why_not_ready(seen, status.version)}")
         return wait(status, now, "ShiftingTraffic", told, *effects, after=5)
     if status.analysis is None or not in_place:
-        effective = effective_weight(ready, champion_ready)
-        told = f"step {step + 1} of {len(rollout.step_weights)}: asked {weight} %, effective {effective} % by ready pods"
+        mode = mode_of(seen.policy)
+        effective = f"effective {mode.effective_weight(seen, status.version)} % by {mode.shares_by}"
+        told = f"step {step + 1} of {len(rollout.step_weights)}: asked {weight} %, {effective}"
         fresh = Analysis(step=step, weight=weight, since=now)
         return wait(status, now, f"Step{step + 1}", told, analysis=fresh, after=seconds(rollout.interval))
     return _analyse(run, seen, rollout, status.analysis)
 
 
-def _shift(run: RunSeen, seen: Observation, wanted: int) -> list[Effect]:
-    """Return what puts a weight in place: nothing once it is."""
+def _shift(run: RunSeen, seen: Observation, weight: int, wanted: int) -> list[Effect]:
+    """Return what puts a weight in place, pods before traffic: nothing once it is."""
     assert seen.champion is not None
-    effects: list[Effect] = []
-    if not is_shared(seen):
-        effects.append(SendTraffic(seen.champion, seen.previous or "", shared=True))
-    if _replicas(seen, run.status.version or "") != wanted:
-        effects.append(deploy(run, wanted))
-    return effects
+    version = run.status.version or ""
+    if _replicas(seen, version) != wanted:
+        return [deploy(run, wanted)]
+    asked = SendTraffic(seen.champion, seen.previous or "", version, weight)
+    if len(seen.backend(version).ready) >= wanted and not mode_of(seen.policy).carries(seen, asked):
+        return [asked]
+    return []
 
 
 def _suspended(run: RunSeen, seen: Observation, rollout: Rollout) -> Step:

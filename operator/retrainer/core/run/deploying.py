@@ -9,17 +9,17 @@ from retrainer.core.phases import Phase
 from retrainer.core.run.pending import frozen_of
 from retrainer.core.run.rollback import roll_back
 from retrainer.core.run.step import Step, move, wait
-from retrainer.core.traffic import candidate_pods
+from retrainer.core.traffic import mode_of
 
 _SMOKE_DEADLINE: Final = timedelta(seconds=30)
 
 
 def deploying(run: RunSeen, seen: Observation) -> Step:
-    """Bring the candidate's first pods up, and send the version before the champion away: a canary's selector would reach it."""
+    """Bring the candidate's first pods up, and send the version before the champion away where a canary's traffic would reach it."""
     status, now, version = run.status, seen.now, run.status.version or ""
     wanted = _first_pods(run, seen)
     effects: list[Effect] = [deploy(run, wanted)]
-    leaving = [backend for backend in others(run, seen) if backend.pods or (backend.deployment and backend.deployment.replicas)]
+    leaving = _leaving(run, seen)
     effects += [ScaleVersion(backend.version, 0) for backend in leaving if backend.deployment and backend.deployment.replicas]
     ready = len(seen.backend(version).ready)
     if ready >= wanted and not leaving:
@@ -94,9 +94,15 @@ def why_not_ready(seen: Observation, version: str) -> str:
     return "the pods have not passed their readiness probe" if backend.pods else "no pod exists yet"
 
 
+def _leaving(run: RunSeen, seen: Observation) -> list[Backend]:
+    if not mode_of(seen.policy).reaches_every_version:
+        return []
+    return [backend for backend in others(run, seen) if backend.pods or (backend.deployment and backend.deployment.replicas)]
+
+
 def _first_pods(run: RunSeen, seen: Observation) -> int:
     frozen = frozen_of(run.status)
     full = seen.policy.spec.serving.replicas
     if seen.champion is None or not frozen.rollout.step_weights:
         return full
-    return candidate_pods(frozen.rollout.step_weights[0], full)
+    return mode_of(seen.policy).pods_for(frozen.rollout.step_weights[0], full)

@@ -13,14 +13,17 @@ from retrainer.core.run.deploying import deploy, is_overdue, why_not_ready
 from retrainer.core.run.pending import frozen_of
 from retrainer.core.run.rollback import return_to_previous, roll_back
 from retrainer.core.run.step import Step, end, hold, move, wait
-from retrainer.core.traffic import serves_alone
+from retrainer.core.traffic import mode_of
 from retrainer.core.verdict import Judgement, Verdict
 
 
 def promoting(run: RunSeen, seen: Observation) -> Step:
     """Give the candidate its full size, then all traffic in one write."""
     status, now, version = run.status, seen.now, run.status.version or ""
-    if serves_alone(seen, version):
+    # Where only the selector was lost again, the Service names the version already, and its predecessor beside it.
+    old = (seen.champion if seen.champion != version else seen.previous) or ""
+    asked = SendTraffic(version, old)
+    if mode_of(seen.policy).carries(seen, asked):
         return _promoted(run, seen)
     backend, full = seen.backend(version), seen.policy.spec.serving.replicas
     if seen.champion is not None and not backend.ready:
@@ -34,9 +37,7 @@ def promoting(run: RunSeen, seen: Observation) -> Step:
         if is_overdue(run, seen, "ScalingUp"):
             return roll_back(run, seen, "CandidateNotReady", told)
         return wait(status, now, "ScalingUp", told, after=5)
-    # Where only the selector was lost again, the Service names the version already, and its predecessor beside it.
-    old = (seen.champion if seen.champion != version else seen.previous) or ""
-    return wait(status, now, "Switching", f"all traffic goes to {version}", SendTraffic(version, old, shared=False), after=1)
+    return wait(status, now, "Switching", f"all traffic goes to {version}", asked, after=1)
 
 
 def _promoted(run: RunSeen, seen: Observation) -> Step:
@@ -98,8 +99,8 @@ def _watched(run: RunSeen, now: datetime) -> Step:
 
 
 def _recycling(run: RunSeen, seen: Observation) -> tuple[Effect, ...]:
-    """kube-proxy never moves an established connection: the side that lost traffic is restarted pod by pod, once."""
-    if seen.previous is None:
+    """Where connections outlive the switch, the side that lost traffic is restarted pod by pod, once."""
+    if seen.previous is None or not mode_of(seen.policy).keeps_connections:
         return ()
     deployment = seen.backend(seen.previous).deployment
     if deployment is None or not deployment.replicas or deployment.recycled_by == run.name:

@@ -4,7 +4,7 @@ from retrainer.core.actions import Effect, ScaleVersion, SendTraffic
 from retrainer.core.observation import Observation, RunSeen
 from retrainer.core.phases import Outcome
 from retrainer.core.run.step import Step, end
-from retrainer.core.traffic import is_shared
+from retrainer.core.traffic import mode_of
 
 
 def roll_back(run: RunSeen, seen: Observation, reason: str, message: str, outcome: Outcome = Outcome.ROLLED_BACK) -> Step:
@@ -15,8 +15,8 @@ def roll_back(run: RunSeen, seen: Observation, reason: str, message: str, outcom
 def way_back(seen: Observation, candidate: str | None) -> tuple[Effect, ...]:
     """Return the effects that leave the champion alone with the traffic."""
     effects: list[Effect] = []
-    if seen.champion is not None and is_shared(seen):
-        effects.append(SendTraffic(seen.champion, seen.previous or "", shared=False))
+    if seen.champion is not None and mode_of(seen.policy).is_shared(seen):
+        effects.append(SendTraffic(seen.champion, seen.previous or ""))
     if candidate and candidate != seen.champion and seen.backend(candidate).deployment is not None:
         effects.append(ScaleVersion(candidate, 0))
     return tuple(effects)
@@ -27,5 +27,5 @@ def return_to_previous(run: RunSeen, seen: Observation, message: str) -> Step:
     previous, version = seen.previous, run.status.version
     assert previous is not None, "only a version with a predecessor is watched"
     assert version is not None, "a watched run has made a version"
-    effects = (SendTraffic(previous, version, shared=False), ScaleVersion(version, 0))
+    effects = (SendTraffic(previous, version), ScaleVersion(version, 0))
     return end(run.status, seen.now, Outcome.ROLLED_BACK, "RegressionInWatch", message, *effects)

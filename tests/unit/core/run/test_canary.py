@@ -51,7 +51,7 @@ def analysed(run: RunSeen, figures: dict[str, tuple[float, float]] | None, **wor
 def test_a_candidate_gets_its_share_once_its_pods_are_ready() -> None:
     run = a_canary(analysis=None)
     step = advance(run, a_world(run, service=a_service()))
-    assert step.effects == (SendTraffic(CHAMPION, "", shared=True),)
+    assert step.effects == (SendTraffic(CHAMPION, "", CANDIDATE, 10),)
     assert (step.status.reason, step.status.analysis) == ("ShiftingTraffic", None)
 
 
@@ -122,7 +122,7 @@ def test_pods_of_a_step_that_never_become_ready_do_not_leave_a_candidate_unjudge
 def test_a_failed_analysis_returns_the_traffic_first_and_takes_the_candidate_after() -> None:
     step = analysed(a_canary(), BAD)
     assert (step.status.outcome, step.status.reason) == (Outcome.ROLLED_BACK, "AnalysisFailed")
-    assert step.effects == (SendTraffic(CHAMPION, "", shared=False), ScaleVersion(CANDIDATE, 0))
+    assert step.effects == (SendTraffic(CHAMPION, ""), ScaleVersion(CANDIDATE, 0))
     assert step.status.analysis is not None
     assert (step.status.analysis.failed, step.status.analysis.verdict) == (1, "Fail")
 
@@ -165,7 +165,7 @@ def test_a_candidate_that_lost_its_last_ready_pod_is_taken_back() -> None:
     world = a_world(run, backends={CHAMPION: 3}, deployments=[])
     step = advance(run, world)
     assert (step.status.outcome, step.status.reason) == (Outcome.ROLLED_BACK, "CandidateNotReady")
-    assert step.effects[0] == SendTraffic(CHAMPION, "", shared=False)
+    assert step.effects[0] == SendTraffic(CHAMPION, "")
 
 
 def test_a_pod_that_is_going_is_no_ready_pod() -> None:

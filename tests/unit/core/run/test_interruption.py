@@ -36,7 +36,7 @@ def test_an_aborted_canary_returns_the_traffic_before_its_pods_go(phase: Phase) 
     run = a_run(phase, abort=CANDIDATE, analysis=an_analysis())
     step = advance(run, seen(a_policy(), run, service=a_service(shared=True), backends={CHAMPION: 3, CANDIDATE: 1}))
     assert kinds(step.effects) == ["SendTraffic", "ScaleVersion"]
-    assert step.effects[0] == SendTraffic(CHAMPION, "", shared=False)
+    assert step.effects[0] == SendTraffic(CHAMPION, "")
 
 
 def test_an_aborted_watch_moves_nothing_and_keeps_what_serves() -> None:

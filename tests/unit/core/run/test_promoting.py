@@ -46,18 +46,16 @@ def test_pods_that_are_not_ready_hold_the_switch_back() -> None:
 
 
 def test_the_switch_is_one_write_that_remembers_the_old_champion() -> None:
-    assert promoted().effects == (SendTraffic(CANDIDATE, CHAMPION, shared=False),)
+    assert promoted().effects == (SendTraffic(CANDIDATE, CHAMPION),)
 
 
 def test_a_first_version_has_no_predecessor() -> None:
-    assert promoted(service=a_service("", claimed_by="uid-of-churn-risk"), backends={CANDIDATE: 3}).effects == (
-        SendTraffic(CANDIDATE, "", shared=False),
-    )
+    assert promoted(service=a_service("", claimed_by="uid-of-churn-risk"), backends={CANDIDATE: 3}).effects == (SendTraffic(CANDIDATE, ""),)
 
 
 def test_a_selector_that_was_changed_meanwhile_does_not_make_a_version_its_own_predecessor() -> None:
     changed = a_service(CANDIDATE, previous=CHAMPION, shared=True)
-    assert promoted(service=changed).effects == (SendTraffic(CANDIDATE, CHAMPION, shared=False),)
+    assert promoted(service=changed).effects == (SendTraffic(CANDIDATE, CHAMPION),)
 
 
 def test_a_promoted_version_is_watched() -> None:
@@ -120,7 +118,7 @@ def watched(run: RunSeen, figures: dict[str, tuple[float, float]] | None, **part
 def test_a_regression_returns_the_previous_version_in_one_write() -> None:
     step = watched(a_watched(), BAD)
     assert (step.status.outcome, step.status.reason) == (Outcome.ROLLED_BACK, "RegressionInWatch")
-    assert step.effects == (SendTraffic(CHAMPION, CANDIDATE, shared=False), ScaleVersion(CANDIDATE, 0))
+    assert step.effects == (SendTraffic(CHAMPION, CANDIDATE), ScaleVersion(CANDIDATE, 0))
 
 
 @pytest.mark.parametrize("figures", [None, {}, {CANDIDATE: (50.0, 60.0)}])
