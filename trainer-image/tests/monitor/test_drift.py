@@ -17,6 +17,7 @@ from tests.monitor.builders import NAMESPACE, log_predictions, register_version
 from trainer.artifact import Histogram
 from trainer.daemon.postgres import Database
 from trainer.monitor.drift import FEWEST, SAMPLE, Drift, measure_drift, population_stability_index
+from trainer.monitor.two_sample import chi_squared, kolmogorov_smirnov
 
 SHARES = st.lists(st.integers(1, 1000), min_size=2, max_size=12).map(lambda parts: [p / sum(parts) for p in parts])
 
@@ -65,9 +66,14 @@ def test_features_are_binned_as_the_trainer_binned_them(database: str) -> None:
         for value in values:
             counts[_bin(histogram, value)] += 1
         assert found[name].psi == pytest.approx(population_stability_index(histogram.shares, counts)), name
+        rows_behind = reference().rows * (1 - histogram.missing)
+        test = chi_squared if histogram.categories else kolmogorov_smirnov
+        assert found[name].test == test(histogram.shares, rows_behind, counts), name
         assert found[name].missing == pytest.approx(1 - len(values) / len(rows)), name
     assert found["member_age"].psi is not None
     assert found["member_age"].psi > 0.2
+    assert found["member_age"].test is not None
+    assert found["member_age"].test.p_value < 1e-6
     assert found[None].psi is not None
 
 

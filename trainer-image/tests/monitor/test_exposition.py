@@ -6,6 +6,7 @@ from trainer.monitor.drift import Drift
 from trainer.monitor.exposition import Evidence, Exposition
 from trainer.monitor.totals import Totals
 from trainer.monitor.training_table import ColumnChange, TrainingTable
+from trainer.monitor.two_sample import TwoSample
 
 V1, F1 = ("churn_risk", "v1"), ("workload_forecast", "f1")
 EVIDENCE = Evidence(
@@ -15,8 +16,12 @@ EVIDENCE = Evidence(
             confidence_count=1, confidence_sum=Decimal("0.5"), absolute_error_sum=Decimal(3), actual_sum=Decimal(23)
         ),
     },
-    [Drift(V1, "member_age", 0.25, 0.1), Drift(V1, None, 0.5, 0.0), Drift(V1, "few", None, None)],
-    [TrainingTable("churn_risk", 42, "v1", {"shift": ColumnChange.ADDED})],
+    [
+        Drift(V1, "member_age", 0.25, 0.1, TwoSample("ks", 0.11, 0.001)),
+        Drift(V1, None, 0.5, 0.0, TwoSample("ks", 0.2, 0.0001)),
+        Drift(V1, "few", None, None),
+    ],
+    [TrainingTable("churn_risk", 42, "v1", {"shift": ColumnChange.ADDED}, accepted=True)],
 )
 
 
@@ -48,8 +53,11 @@ def test_every_series_of_the_contract_is_there_with_its_labels() -> None:
         f'retrainer_feature_psi{{feature="member_age",{v1}}}': 0.25,
         f'retrainer_feature_missing_ratio{{feature="member_age",{v1}}}': 0.1,
         f"retrainer_prediction_psi{{{v1}}}": 0.5,
+        f'retrainer_feature_drift_p_value{{feature="member_age",{v1},test="ks"}}': 0.001,
+        f'retrainer_prediction_drift_p_value{{{v1},test="ks"}}': 0.0001,
         'retrainer_training_rows{model_type="churn_risk"}': 42,
         f'retrainer_schema_change{{change="added",column="shift",{v1}}}': 1,
+        f"retrainer_schema_accepted{{{v1}}}": 1,
     }
 
 

@@ -27,12 +27,17 @@ class ColumnChange(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TrainingTable:
-    """The rows of a model type's training table, and the columns that differ from the champion's; None without one."""
+    """The rows of a model type's training table, and how it differs from what the champion was trained on.
+
+    `champion` is None without one whose schema is known; `accepted` says whether that one can still predict from the
+    table's rows, and is None with it.
+    """
 
     model_type: str
     rows: int
     champion: str | None
     changes: Mapping[str, ColumnChange]
+    accepted: bool | None = None
 
 
 def column_changes(
@@ -56,6 +61,14 @@ def column_changes(
     return changes
 
 
+def accepts(features: Mapping[str, str], now: Mapping[str, str]) -> bool:
+    """Return whether each feature, by name and kind, is still a column of that kind: what the gate asks of a champion.
+
+    A column that is new, or that the champion does not look at, is no obstacle.
+    """
+    return all(name in now and feature_kind(now[name]) == kind for name, kind in features.items())
+
+
 class TrainingTables:
     """The training tables of all policies, as they are now."""
 
@@ -73,9 +86,13 @@ class TrainingTables:
             columns = await _columns(connection, name)
             if not columns:
                 continue
-            changes = column_changes(schema["columns"], columns, policy.allow, policy.deny) if schema else {}
             rows = await self._rows(connection, name)
-            tables.append(TrainingTable(policy.model_type, rows, champion if schema else None, changes))
+            if schema is None:
+                tables.append(TrainingTable(policy.model_type, rows, None, {}))
+                continue
+            changes = column_changes(schema["columns"], columns, policy.allow, policy.deny)
+            accepted = accepts(schema.get("features", {}), columns)
+            tables.append(TrainingTable(policy.model_type, rows, champion, changes, accepted))
         return tables
 
     async def _rows(self, connection: Connection, table: str) -> int:
