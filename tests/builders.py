@@ -66,15 +66,17 @@ def a_policy(
     *,
     status: Mapping[str, Any] | None = None,
     generation: int = 3,
+    commands: Mapping[str, str] | None = None,
     created: datetime = NOW - timedelta(days=60),
     **spec: Part,
 ) -> PolicySeen:
-    """Return a policy; keyword arguments are fields of its spec, nested ones as mappings."""
+    """Return a policy; keyword arguments are fields of its spec, nested ones as mappings; `commands` are its annotations by verb."""
     return PolicySeen(
         identity=an_identity(name, created=created),
         generation=generation,
         spec=ModelRetrainPolicySpec.model_validate(_merged(_SPEC, spec)),
         status=ModelRetrainPolicyStatus.model_validate(status or {}),
+        **(commands or {}),
     )
 
 
@@ -90,6 +92,7 @@ def a_run(  # noqa: PLR0913 - each part of a run is some test's subject
     by_operator: bool = True,
     approve: str = "",
     abort: str = "",
+    promote: str = "",
     deleting: bool = False,
     **status: Part,
 ) -> RunSeen:
@@ -113,6 +116,7 @@ def a_run(  # noqa: PLR0913 - each part of a run is some test's subject
         by_operator=by_operator,
         approve=approve,
         abort=abort,
+        promote=promote,
         deleting=deleting,
     )
 

@@ -64,6 +64,11 @@ class Stage:
         annotations = {f"retrainer.dev/{key}": value for key, value in marks.items()}
         await self.api.patch("modelretrainruns", self.namespace, run, {"metadata": {"annotations": annotations}})
 
+    async def when_told(self, name: str = POLICY, /, **marks: str | None) -> None:
+        """Annotate a policy under `retrainer.dev/`; None takes the annotation away."""
+        annotations = {f"retrainer.dev/{key}": value for key, value in marks.items()}
+        await self.api.patch("modelretrainpolicies", self.namespace, name, {"metadata": {"annotations": annotations}})
+
     async def when_changed(self, name: str = POLICY, /, **spec: Any) -> None:  # noqa: ANN401 - fields of the spec
         """Merge changes into a policy's spec."""
         await self.api.patch("modelretrainpolicies", self.namespace, name, {"spec": spec})
@@ -125,6 +130,11 @@ class Stage:
     def serves_alone(self, version: str, service: str = SERVICE) -> bool:
         """Say whether a Service selects one version and no other."""
         return bool(self.service(service)["spec"].get("selector", {}).get("retrainer.dev/version") == version)
+
+    def command(self, verb: str, run: str = "") -> tuple[str, str] | None:
+        """Return value and reason of the latest command of a run or, without one, of the policy."""
+        status = (self.seen.one("modelretrainruns", run) or {}).get("status") or {} if run else self.policy_status()
+        return next(((one["value"], one["reason"]) for one in status.get("commands") or () if one["verb"] == verb), None)
 
     def pods_of(self, version: str) -> frozenset[str]:
         """Return the UIDs of a version's pods."""

@@ -12,6 +12,7 @@ from retrainer.api.v1alpha1.triggers import Trigger
 from retrainer.core import naming
 from retrainer.core.acceptance import problem
 from retrainer.core.actions import StartRun
+from retrainer.core.holding import held
 from retrainer.core.observation import Observation, RunSeen
 from retrainer.core.phases import Event, Outcome, Phase, Reaction, reaction
 from retrainer.core.run.interruption import is_interrupted
@@ -64,8 +65,8 @@ def _look(trigger: Trigger, seen: Observation) -> list[Finding]:
 
 def _refusal(seen: Observation) -> Finding | None:
     """Return why no trigger may start a run now; the name in it is of no trigger, since it holds for all of them."""
-    if seen.policy.spec.suspend:
-        return Finding("", "Suspended", "the policy is suspended")
+    if (halt := held(seen)) is not None:
+        return Finding("", halt.reason, halt.message)
     if (found := problem(seen)) is not None:
         return Finding("", found.reason, found.message)
     until = cools_until(seen)
@@ -90,7 +91,7 @@ def _training_ended(run: RunSeen) -> datetime | None:
 
 def _needs_first_version(seen: Observation) -> bool:
     """Nothing serves, nobody is at it, and this generation of the policy has not been tried yet."""
-    if seen.champion is not None or seen.policy.spec.suspend or problem(seen) is not None:
+    if seen.champion is not None or held(seen) is not None or problem(seen) is not None:
         return False
     tried = any(run.by_operator and run.spec.policy_generation == seen.policy.generation for run in seen.runs)
     return not tried and not any(run.live for run in seen.runs)

@@ -1,10 +1,12 @@
 """Everything one round decides about one policy: pure, so that the same observation always comes to the same decision."""
 
 from retrainer.api.v1alpha1 import ModelRetrainRunStatus
+from retrainer.api.v1alpha1.command import CommandStatus
 from retrainer.api.v1alpha1.policy_status import TriggerStatus
 from retrainer.core.acceptance import problem
 from retrainer.core.actions import Announcement, Decision, Effect, SendTraffic, Severity
 from retrainer.core.arbitration import Arbitration, arbitrate
+from retrainer.core.commands import policy_commands, run_commands
 from retrainer.core.housekeeping import handled_alerts, tidy
 from retrainer.core.observation import Observation, RunSeen
 from retrainer.core.phases import Outcome
@@ -23,12 +25,15 @@ def decide(seen: Observation) -> Decision:
     steps = {run.name: advance(run, seen) for run in seen.runs}
     arbitration = arbitrate(seen)
     runs = {name: _joined(step, run, arbitration) for (name, step), run in zip(steps.items(), seen.runs, strict=True)}
+    runs = {run.name: _heard(run, runs[run.name], seen) for run in seen.runs}
     effects: list[Effect] = [effect for step in steps.values() for effect in step.effects]
     traffic_moves = any(isinstance(effect, SendTraffic) for effect in effects)
     effects += [effect for effect in tidy(seen, traffic_moves=traffic_moves) if effect not in effects]
     if arbitration.start is not None:
         effects.append(arbitration.start)
-    status = policy_status(seen, runs, arbitration.triggers).model_copy(update={"handled_alerts": handled_alerts(seen)})
+    status = policy_status(seen, runs, arbitration.triggers).model_copy(
+        update={"handled_alerts": handled_alerts(seen), "commands": policy_commands(seen)}
+    )
     waits = [step.after for step in steps.values() if step.after is not None]
     if arbitration.look_again_in is not None:
         waits.append(arbitration.look_again_in)
@@ -38,7 +43,7 @@ def decide(seen: Observation) -> Decision:
         effects=tuple(effects),
         policy=status,
         runs=runs,
-        announcements=(*_about_runs(seen, runs), *_about_policy(seen, status.triggers)),
+        announcements=(*_about_runs(seen, runs), *_about_policy(seen, status.triggers), *_about_commands(seen, runs, status.commands)),
         requeue_after=min(waits, default=None),
     )
 
@@ -50,6 +55,11 @@ def _joined(step: Step, run: RunSeen, arbitration: Arbitration) -> ModelRetrainR
     known = {(item.trigger, item.fingerprint, item.starts_at) for item in (*run.spec.evidence, *step.status.evidence)}
     fresh = [item for item in arbitration.joins if (item.trigger, item.fingerprint, item.starts_at) not in known]
     return step.status.model_copy(update={"evidence": (*step.status.evidence, *fresh)[:_EVIDENCE_LIMIT]})
+
+
+def _heard(run: RunSeen, status: ModelRetrainRunStatus, seen: Observation) -> ModelRetrainRunStatus:
+    """Add what came of the commands that people gave the run."""
+    return status.model_copy(update={"commands": run_commands(run, status, seen.now)})
 
 
 def _about_runs(seen: Observation, runs: dict[str, ModelRetrainRunStatus]) -> list[Announcement]:
@@ -74,4 +84,14 @@ def _about_policy(seen: Observation, triggers: tuple[TriggerStatus, ...]) -> lis
     return [
         Announcement(seen.policy.identity, False, Severity.NORMAL, status.reason, f"trigger {status.name}: {status.message}")
         for status in changed
+    ]
+
+
+def _about_commands(seen: Observation, runs: dict[str, ModelRetrainRunStatus], commands: tuple[CommandStatus, ...]) -> list[Announcement]:
+    """One announcement a command that was heard, whether it did something or not, where it was given."""
+    told = [(run.identity, True, one) for run in seen.runs for one in runs[run.name].commands if one not in run.status.commands]
+    told += [(seen.policy.identity, False, one) for one in commands if one not in seen.policy.status.commands]
+    return [
+        Announcement(about, on_run, Severity.NORMAL, f"{one.verb.capitalize()}{one.reason}", f"{one.verb} {one.value}: {one.message}")
+        for about, on_run, one in told
     ]

@@ -24,6 +24,9 @@ MANIFEST_DIGEST: Final = "retrainer.dev/manifest-digest"
 
 APPROVE: Final = "retrainer.dev/approve"
 ABORT: Final = "retrainer.dev/abort"
+PROMOTE: Final = "retrainer.dev/promote"
+PAUSE: Final = "retrainer.dev/pause"
+RESUME: Final = "retrainer.dev/resume"
 
 ADOPTED: Final = "adopted"
 _NAME_LIMIT: Final = 63

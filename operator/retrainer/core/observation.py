@@ -40,12 +40,14 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class PolicySeen:
-    """A policy: its spec, and its status as we last wrote it."""
+    """A policy: its spec, its status as we last wrote it, and what people asked by annotation."""
 
     identity: Identity
     generation: int
     spec: ModelRetrainPolicySpec
     status: ModelRetrainPolicyStatus
+    pause: str = ""
+    resume: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class RunSeen:
     by_operator: bool
     approve: str = ""
     abort: str = ""
+    promote: str = ""
     deleting: bool = False
 
     @property

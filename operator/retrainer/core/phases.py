@@ -38,7 +38,7 @@ class Event(StrEnum):
     TRIGGER = "ordinary trigger"
     POLICY_EDITED = "policy edited"
     TEMPLATE_EDITED = "template edited"
-    SUSPENDED = "suspended"
+    SUSPENDED = "suspended or paused"
     ABORTED = "aborted, or run deleted"
     POLICY_DELETED = "policy deleted"
 

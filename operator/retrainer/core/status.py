@@ -8,6 +8,7 @@ from retrainer.api.v1alpha1.common import cut
 from retrainer.api.v1alpha1.policy_status import LastOutcome, TrafficStatus, TriggerStatus, VersionStatus
 from retrainer.core import naming
 from retrainer.core.acceptance import problem
+from retrainer.core.holding import held
 from retrainer.core.observation import Observation
 from retrainer.core.phases import Phase, Slot, slot
 from retrainer.core.traffic import mode_of
@@ -90,6 +91,8 @@ def _ready(seen: Observation) -> tuple[bool, str, str]:
     if seen.template is not None and seen.template.replicas > 0:
         name = seen.policy.spec.serving.deployment_ref.name
         return True, "TemplateStillRunning", f"Deployment {name} is only a template by now: set its replicas to 0 in Git"
+    if (halt := held(seen)) is not None:
+        return True, halt.reason, f"{seen.champion} serves; {halt.message}: nothing starts until {halt.until}"
     return True, "Accepted", f"{seen.champion} serves"
 
 

@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from retrainer.api.v1alpha1 import ModelRetrainPolicySpec, ModelRetrainPolicyStatus, ModelRetrainRunSpec, ModelRetrainRunStatus
+from retrainer.api.v1alpha1.command import COMMAND_LIMIT
+from retrainer.api.v1alpha1.common import cut
 from retrainer.core import naming
 from retrainer.core.observation import (
     Component,
@@ -39,21 +41,28 @@ def policy_seen(body: Body) -> PolicySeen:
         generation=body["metadata"]["generation"],
         spec=ModelRetrainPolicySpec.model_validate(body["spec"]),
         status=ModelRetrainPolicyStatus.model_validate(body.get("status") or {}),
+        pause=_asked(body, naming.PAUSE),
+        resume=_asked(body, naming.RESUME),
     )
 
 
 def run_seen(body: Body) -> RunSeen:
     """Return a run; a pydantic ValidationError as above."""
-    annotations = body["metadata"].get("annotations") or {}
     return RunSeen(
         identity=identity(body),
         spec=ModelRetrainRunSpec.model_validate(body["spec"]),
         status=ModelRetrainRunStatus.model_validate(body.get("status") or {}),
         by_operator=_labels(body).get(naming.MANAGED_BY) == "retrainer",
-        approve=annotations.get(naming.APPROVE, ""),
-        abort=annotations.get(naming.ABORT, ""),
+        approve=_asked(body, naming.APPROVE),
+        abort=_asked(body, naming.ABORT),
+        promote=_asked(body, naming.PROMOTE),
         deleting="deletionTimestamp" in body["metadata"],
     )
+
+
+def _asked(body: Body, annotation: str) -> str:
+    """Return what a person asked by an annotation, no longer than a status may hold."""
+    return cut((body["metadata"].get("annotations") or {}).get(annotation, ""), COMMAND_LIMIT)
 
 
 def job_seen(body: Body) -> JobSeen:

@@ -12,6 +12,7 @@ from retrainer.api.v1alpha1 import ModelRetrainPolicySpec
 from retrainer.core import naming
 from retrainer.core.actions import SendTraffic, StartRun
 from retrainer.core.alert import Alert
+from retrainer.core.holding import held
 from retrainer.core.measurement import Answer, Question
 from retrainer.core.observation import RunSeen
 from retrainer.core.phases import TRANSITIONS, Outcome, Phase, Slot, slot
@@ -212,26 +213,27 @@ class RandomWorld(RuleBasedStateMachine):
         world, runs = self.world, dict(self.world.runs)
         serving, lost = world.observation().champion, world.service is None
         ready = {one.version: world.ready(one.version) for one in world.deployments.values()}
+        held_back = held(world.observation()) is not None
         decision = world.round()
         for effect in decision.effects:
-            assert not (world.policy.spec.suspend and isinstance(effect, StartRun))
+            assert not (held_back and isinstance(effect, StartRun))
             if isinstance(effect, SendTraffic):
                 assert effect.champion == serving or ready.get(effect.champion, 0) > 0
-                if world.policy.spec.suspend and not lost:  # a Service that somebody deleted is put back as it was
-                    assert not effect.shared
+                if held_back and not lost:  # a Service that somebody deleted is put back as it was
+                    assert effect.weight == 0
                     assert effect.champion in {serving, self._previous(runs)}
         for name in runs.keys() & world.runs.keys():
-            self._hold_to_the_rules(runs[name], world.runs[name])
+            self._hold_to_the_rules(runs[name], world.runs[name], held_back=held_back)
 
-    def _hold_to_the_rules(self, before: RunSeen, after: RunSeen) -> None:
-        was, is_now, suspended = before.status, after.status, self.world.policy.spec.suspend
+    def _hold_to_the_rules(self, before: RunSeen, after: RunSeen, *, held_back: bool) -> None:
+        was, is_now = before.status, after.status
         promoted_unwatched = (was.phase, is_now.outcome) == (Phase.PROMOTING, Outcome.SUCCEEDED)
         assert is_now.phase is was.phase or is_now.phase in TRANSITIONS[was.phase] or promoted_unwatched
-        if suspended:
+        if held_back:
             assert (was.phase, is_now.phase) not in {(Phase.PENDING, Phase.VALIDATING), (Phase.VALIDATING, Phase.QUEUED)}
             assert (was.phase, is_now.phase) not in {(Phase.GATING, Phase.DEPLOYING), (Phase.CANARY, Phase.PROMOTING)}
         if was.analysis and is_now.analysis and is_now.phase is Phase.CANARY and is_now.analysis.step > was.analysis.step:
-            assert (is_now.analysis.verdict, suspended) == ("Pass", False)
+            assert (is_now.analysis.verdict, held_back) == ("Pass", False)
         if is_now.reason in {"AnalysisFailed", "RegressionInWatch"} and was.phase is not Phase.FINISHED:
             assert is_now.message
             assert is_now.analysis is not None
@@ -319,7 +321,11 @@ class RandomWorld(RuleBasedStateMachine):
     def the_template_is_edited(self) -> None:
         self.world.template = replace(self.world.template, generation=self.world.template.generation + 1)
 
-    @rule(kind=st.sampled_from(["abort", "delete", "approve"]), data=st.data())
+    @rule(value=st.sampled_from(["", "1", "2"]), verb=st.sampled_from(["pause", "resume"]))
+    def a_person_pauses_or_resumes(self, verb: str, value: str) -> None:
+        self.world.policy = replace(self.world.policy, **{verb: value})  # type: ignore[arg-type]
+
+    @rule(kind=st.sampled_from(["abort", "delete", "approve", "promote"]), data=st.data())
     @precondition(lambda self: self.world.runs)
     def a_person_acts(self, kind: str, data: st.DataObject) -> None:
         name = data.draw(st.sampled_from(sorted(self.world.runs)))
@@ -328,6 +334,8 @@ class RandomWorld(RuleBasedStateMachine):
             self.world.delete_run(name)
         elif kind == "abort":
             self.world.runs[name] = replace(run, abort=name)
+        elif kind == "promote":
+            self.world.runs[name] = replace(run, promote=run.status.version or "")
         else:
             self.world.runs[name] = replace(run, approve=run.status.version or "")
 

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from retrainer.api.v1alpha1.command import Commands
 from retrainer.api.v1alpha1.common import Conditions, Message, Model, Name, Reason, Time, VersionName
 from retrainer.api.v1alpha1.triggers import TriggerName
 
@@ -82,4 +83,5 @@ class ModelRetrainPolicyStatus(Model):
     handled_alerts: Annotated[tuple[HandledAlert, ...], Field(max_length=32)] = Field(
         default=(), description="Alert episodes whose runs have been pruned."
     )
+    commands: Commands = Field(default=(), description="The latest pause and resume, and what came of them.")
     conditions: Conditions = Field(default=(), description="Ready, Serving, Reconciling, Stalled, DataQuality and AwaitingApproval.")

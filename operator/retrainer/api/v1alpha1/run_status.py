@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field, FiniteFloat
 from pydantic.json_schema import WithJsonSchema
 
+from retrainer.api.v1alpha1.command import Commands
 from retrainer.api.v1alpha1.common import Message, Model, Reason, Time, VersionName
 from retrainer.api.v1alpha1.rollout import Gate, Rollout, Serving
 from retrainer.api.v1alpha1.run import EvidenceList
@@ -133,6 +134,7 @@ class ModelRetrainRunStatus(Model):
     result: Result | None = Field(default=None, description="What the trainer reported.")
     analysis: Analysis | None = Field(default=None, description="The judgement of the present step, or of the watch.")
     evidence: EvidenceList = Field(default=(), description="Evidence that arrived while the run waited.")
+    commands: Commands = Field(default=(), description="The latest approve, abort and promote, and what came of them.")
     gated_at: Time | None = Field(default=None, description="When its gate let it through; the cooldown counts from here.")
     promoted_at: Time | None = Field(default=None, description="When its version became champion.")
     completed_at: Time | None = Field(default=None, description="When it ended.")

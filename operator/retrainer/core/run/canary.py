@@ -7,9 +7,11 @@ from retrainer.api.v1alpha1 import ModelRetrainRunStatus, seconds
 from retrainer.api.v1alpha1.rollout import Rollout
 from retrainer.api.v1alpha1.run_status import Analysis
 from retrainer.core.actions import Effect, SendTraffic
+from retrainer.core.commands import promotion_is_asked
+from retrainer.core.holding import Held, weight_is_held
 from retrainer.core.judging import counted, due_at, judged
 from retrainer.core.observation import Observation, RunSeen
-from retrainer.core.phases import Event, Phase, Reaction, reaction
+from retrainer.core.phases import Phase
 from retrainer.core.run.deploying import deploy, is_overdue, why_not_ready
 from retrainer.core.run.pending import frozen_of
 from retrainer.core.run.rollback import roll_back
@@ -31,8 +33,12 @@ def canary(run: RunSeen, seen: Observation) -> Step:
     wanted = mode_of(seen.policy).pods_for(weight, full)
     in_place = status.analysis is not None and status.analysis.weight == weight
     effects = _shift(run, seen, weight, wanted)
-    if effects and not in_place and seen.policy.spec.suspend and reaction(Event.SUSPENDED, status.phase) is Reaction.WEIGHT_NEVER_RISES:
-        return _suspended(run, seen, rollout)
+    halt = weight_is_held(seen, status.phase)
+    if halt is None and promotion_is_asked(run):
+        told = f"a person skips the rest of the analysis of {status.version}"
+        return move(status, now, Phase.PROMOTING, "PromotedByHand", told)
+    if effects and not in_place and halt is not None:
+        return _held(run, seen, rollout, halt)
     if effects or (ready < wanted and not in_place):
         told = f"asked {weight} %: {ready} of {wanted} candidate pods ready beside {champion_ready} of the champion"
         if not effects and is_overdue(run, seen, "ShiftingTraffic"):
@@ -59,10 +65,10 @@ def _shift(run: RunSeen, seen: Observation, weight: int, wanted: int) -> list[Ef
     return []
 
 
-def _suspended(run: RunSeen, seen: Observation, rollout: Rollout) -> Step:
+def _held(run: RunSeen, seen: Observation, rollout: Rollout, halt: Held) -> Step:
     """Raise nothing, and go on judging the weight that is in place, if any is."""
     if run.status.analysis is None:
-        return wait(run.status, seen.now, "Suspended", "the policy is suspended, so the candidate gets no traffic")
+        return wait(run.status, seen.now, halt.reason, f"{halt.message}: the candidate gets no traffic until {halt.until}")
     return _analyse(run, seen, rollout, run.status.analysis)
 
 
@@ -98,9 +104,9 @@ def _counted_here(analysis: Analysis, judgement: Judgement, now: datetime) -> An
 
 def _step_passed(run: RunSeen, seen: Observation, rollout: Rollout, analysis: Analysis, judgement: Judgement) -> Step:
     status, now = run.status, seen.now
-    if seen.policy.spec.suspend and reaction(Event.SUSPENDED, status.phase) is Reaction.WEIGHT_NEVER_RISES:
-        told = f"{analysis.weight} % passed; the policy is suspended, so the weight does not rise"
-        return wait(status, now, "Suspended", told, analysis=analysis, after=seconds(rollout.interval))
+    if (halt := weight_is_held(seen, status.phase)) is not None:
+        told = f"{analysis.weight} % passed; {halt.message}: the weight does not rise until {halt.until}"
+        return wait(status, now, halt.reason, told, analysis=analysis, after=seconds(rollout.interval))
     if analysis.step + 1 == len(rollout.step_weights):
         return move(status, now, Phase.PROMOTING, "AnalysisPassed", judgement.message, analysis=analysis)
     # The old figures stay until the new weight is in place; a weight that is not the step's is what says "not yet".

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Final
 
 from retrainer.core.actions import DeployVersion, Effect, ScaleVersion
+from retrainer.core.commands import promotion_is_asked
 from retrainer.core.observation import Backend, Observation, RunSeen
 from retrainer.core.phases import Phase
 from retrainer.core.run.pending import frozen_of
@@ -40,7 +41,8 @@ def deploying(run: RunSeen, seen: Observation) -> Step:
 def smoke_testing(run: RunSeen, seen: Observation) -> Step:
     """Ask the candidate once before its first real request; no answer is asked again for a while, a bad one is final."""
     status, now, frozen = run.status, seen.now, frozen_of(run.status)
-    target = Phase.CANARY if seen.champion is not None and frozen.rollout.step_weights else Phase.PROMOTING
+    is_analysed = seen.champion is not None and frozen.rollout.step_weights and not promotion_is_asked(run)
+    target = Phase.CANARY if is_analysed else Phase.PROMOTING
     if frozen.rollout.smoke_test is None:
         return move(status, now, target, "NoSmokeTest", "the policy asks for no smoke test")
     if not seen.backend(status.version or "").ready:

@@ -7,6 +7,7 @@ from retrainer.api.v1alpha1.rollout import Gate, GateMetric
 from retrainer.api.v1alpha1.run_status import Result
 from retrainer.core import naming
 from retrainer.core.acceptance import problem
+from retrainer.core.holding import held
 from retrainer.core.observation import Observation, RunSeen
 from retrainer.core.phases import Outcome, Phase, Slot
 from retrainer.core.run.pending import frozen_of
@@ -60,8 +61,8 @@ def awaiting_approval(run: RunSeen, seen: Observation) -> Step:
 
 def _deploy(run: RunSeen, seen: Observation, reason: str, message: str) -> Step:
     status, now = run.status, seen.now
-    if seen.policy.spec.suspend:
-        return wait(status, now, "Suspended", "the policy is suspended: the candidate is deployed once spec.suspend is false")
+    if (halt := held(seen)) is not None:
+        return wait(status, now, halt.reason, f"{halt.message}: the candidate is deployed once {halt.until}")
     if (found := problem(seen)) is not None:
         return wait(status, now, found.reason, found.message)
     assert seen.template is not None, "an accepted policy has a template"

@@ -1,6 +1,7 @@
 """What people ask of a run under way: to abort it, by annotation or by deleting it. The table in `core/phases.py` says what that means."""
 
 from retrainer.core.actions import DeleteJob, Effect
+from retrainer.core.commands import abort_is_asked
 from retrainer.core.observation import Observation, RunSeen
 from retrainer.core.phases import Event, Outcome, Reaction, reaction
 from retrainer.core.run.rollback import way_back
@@ -17,12 +18,7 @@ def interrupted(run: RunSeen, seen: Observation) -> Step | None:
 
 def is_interrupted(run: RunSeen) -> bool:
     """Say whether somebody ends a live run."""
-    return run.live and (run.deleting or _abort_is_asked(run))
-
-
-def _abort_is_asked(run: RunSeen) -> bool:
-    """An abort names the version it means: a stale value does nothing. A run without a version yet is named itself."""
-    return bool(run.abort) and run.abort in {run.status.version or run.spec.version, run.name}
+    return run.live and (run.deleting or abort_is_asked(run))
 
 
 def _effects(run: RunSeen, seen: Observation) -> tuple[Effect, ...]:

@@ -5,16 +5,17 @@ from retrainer.api.v1alpha1.run_status import Frozen
 from retrainer.api.v1alpha1.training import DataOverride, Training
 from retrainer.core import naming
 from retrainer.core.acceptance import problem
+from retrainer.core.holding import held
 from retrainer.core.observation import Observation, RunSeen
 from retrainer.core.phases import Phase, Slot
 from retrainer.core.run.step import Step, move, wait
 
 
 def pending(run: RunSeen, seen: Observation) -> Step:
-    """Take the training slot when it is free, the policy is accepted and not suspended, and nobody else has been waiting for longer."""
+    """Take the training slot when it is free, the policy is accepted and not held back, and nobody else has been waiting for longer."""
     status, now = run.status, seen.now
-    if seen.policy.spec.suspend:
-        return wait(status, now, "Suspended", "the policy is suspended: no new phase starts until spec.suspend is false")
+    if (halt := held(seen)) is not None:
+        return wait(status, now, halt.reason, f"{halt.message}: no new phase starts until {halt.until}")
     if (found := problem(seen)) is not None:
         return wait(status, now, found.reason, found.message)
     if (holder := seen.holder(Slot.TRAINING)) is not None:

@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 from retrainer.api.v1alpha1 import seconds
 from retrainer.api.v1alpha1.run_status import Analysis
 from retrainer.core.actions import Effect, RecycleVersion, SendTraffic
+from retrainer.core.holding import weight_is_held
 from retrainer.core.judging import counted, due_at, judged
 from retrainer.core.observation import Observation, RunSeen
-from retrainer.core.phases import Event, Outcome, Phase, Reaction, reaction
+from retrainer.core.phases import Outcome, Phase
 from retrainer.core.run.deploying import deploy, is_overdue, why_not_ready
 from retrainer.core.run.pending import frozen_of
 from retrainer.core.run.rollback import return_to_previous, roll_back
@@ -28,8 +29,8 @@ def promoting(run: RunSeen, seen: Observation) -> Step:
     backend, full = seen.backend(version), seen.policy.spec.serving.replicas
     if seen.champion is not None and not backend.ready:
         return roll_back(run, seen, "CandidateNotReady", "the candidate lost its last ready pod before its promotion")
-    if seen.policy.spec.suspend and reaction(Event.SUSPENDED, status.phase) is Reaction.WEIGHT_NEVER_RISES:
-        return wait(status, now, "Suspended", "the policy is suspended: the candidate is promoted once spec.suspend is false")
+    if (halt := weight_is_held(seen, status.phase)) is not None:
+        return wait(status, now, halt.reason, f"{halt.message}: the candidate is promoted once {halt.until}")
     if backend.deployment is None or backend.deployment.replicas != full:
         return wait(status, now, "ScalingUp", f"the candidate gets its full size of {full} pods", deploy(run, full), after=5)
     if len(backend.ready) < full:

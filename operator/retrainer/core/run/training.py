@@ -15,6 +15,7 @@ from retrainer.api.v1alpha1.common import Reason
 from retrainer.api.v1alpha1.run_status import Result
 from retrainer.core import naming
 from retrainer.core.actions import DeleteJob, LaunchJob
+from retrainer.core.holding import held
 from retrainer.core.observation import Component, JobSeen, Observation, PodSeen, RunSeen
 from retrainer.core.phases import Outcome, Phase
 from retrainer.core.run.pending import frozen_of
@@ -58,10 +59,8 @@ def validating(run: RunSeen, seen: Observation) -> Step:  # noqa: C901 - one gua
     if job.complete:
         if run.spec.dry_run:
             return end(status, now, Outcome.DRY_RUN_PASSED, "DryRun", "the data passed; a dry run ends here")
-        if seen.policy.spec.suspend:
-            return wait(
-                status, now, "Suspended", "the data passed; the policy is suspended: nothing is trained until spec.suspend is false"
-            )
+        if (halt := held(seen)) is not None:
+            return wait(status, now, halt.reason, f"the data passed; {halt.message}: nothing is trained until {halt.until}")
         return move(status, now, Phase.QUEUED, "DataPassed", "the data passed its checks; a training Job is asked for")
     if _ran_out_of_time(pods):
         return _too_long(run, seen, job)
