@@ -64,6 +64,8 @@ GROUPS = (
         },
     ),
     Group(folder="kind", packages={"kind": "sigs.k8s.io/kind"}),
+    # An S3 server, for the tests of what keeps artifacts in a bucket.
+    Group(folder="s3", packages={"versitygw": "github.com/versity/versitygw/cmd/versitygw"}),
 )
 
 

@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from trainer.artifact import Artifact, Calibration, Feature, Histogram, Manifest, Reference, write
+from trainer.artifact import Artifact, Calibration, Feature, Held, Histogram, Manifest, Reference, pack
 from trainer.artifact.loading import weight_shapes
 from trainer.models.base import FeatureKind
+from trainer.store import write
+from trainer.store.directory import DirectoryStore
 
 FEATURES = (
     Feature(name="union_tenure_years", kind=FeatureKind.NUMERIC, fill=8.0, mean=9.0, scale=6.0, marks_missing=True),
@@ -58,10 +60,20 @@ def reference(features: tuple[Feature, ...] = FEATURES) -> Reference:
 
 def write_artifact(parent: Path, version: str = "20261123-030000-1", seed: int = 1, **changes: Any) -> Artifact:
     """Write a sound version with random weights under `parent`, its manifest changed as said, and return it."""
+    return write(DirectoryStore(parent), packed(version, seed, **changes))
+
+
+def packed(version: str = "20261123-030000-1", seed: int = 1, **changes: Any) -> Held:
+    """The files of a sound version with random weights, its manifest changed as said."""
     generator = np.random.default_rng(seed)
     described = replace(manifest(), version=version, **changes)
     shapes = weight_shapes(described.layer_sizes)
     evaluated, shipped = (
         {name: generator.normal(0, 0.5, shape).astype(np.float32) for name, shape in shapes.items()} for _ in range(2)
     )
-    return write(parent / version, described, evaluated=evaluated, shipped=shipped, reference=reference())
+    return pack(described, evaluated=evaluated, shipped=shipped, reference=reference())
+
+
+def path_of(artifact: Artifact) -> Path:
+    """The directory of a version that is kept in one."""
+    return Path(artifact.files.location)

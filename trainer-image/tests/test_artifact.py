@@ -13,9 +13,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from tests.artifacts import manifest, reference, write_artifact
-from trainer.artifact import ArtifactRejected, load, write
+from tests.artifacts import manifest, path_of, reference, write_artifact
+from trainer.artifact import ArtifactRejected, load, pack
 from trainer.artifact.loading import MAX_FILE_BYTES, weight_shapes
+from trainer.store import write
+from trainer.store.directory import DirectoryStore
 
 Damage = Callable[[Path], None]
 
@@ -73,7 +75,7 @@ def link_outside(path: Path) -> None:
 
 def swap_manifest(path: Path) -> None:
     other = write_artifact(path.parent, "another", seed=2)
-    shutil.copy(other.path / "manifest.json", path / "manifest.json")
+    shutil.copy(path_of(other) / "manifest.json", path / "manifest.json")
 
 
 def name_a_path_outside(document: dict[str, Any]) -> None:
@@ -136,7 +138,7 @@ HOSTILE: dict[str, tuple[Damage, str]] = {
 
 @pytest.mark.parametrize(("damage", "reason"), HOSTILE.values(), ids=HOSTILE.keys())
 def test_a_hostile_or_broken_version_is_rejected(tmp_path: Path, damage: Damage, reason: str) -> None:
-    path = write_artifact(tmp_path).path
+    path = path_of(write_artifact(tmp_path))
     damage(path)
     with pytest.raises(ArtifactRejected) as rejection:
         load(path)
@@ -145,10 +147,10 @@ def test_a_hostile_or_broken_version_is_rejected(tmp_path: Path, damage: Damage,
 
 def test_a_version_reads_back_as_it_was_written(tmp_path: Path) -> None:
     written = write_artifact(tmp_path)
-    read = load(written.path)
+    read = load(path_of(written))
     assert read.manifest == written.manifest
     assert read.reference == written.reference
-    assert read.digest == f"sha256:{hashlib.sha256((read.path / 'manifest.json').read_bytes()).hexdigest()}"
+    assert read.digest == f"sha256:{hashlib.sha256((path_of(read) / 'manifest.json').read_bytes()).hexdigest()}"
     assert all((read.shipped[name] == written.shipped[name]).all() for name in written.shipped)
 
 
@@ -156,7 +158,7 @@ def test_an_unsound_version_is_never_given_its_name(tmp_path: Path) -> None:
     shapes = weight_shapes(manifest().layer_sizes)
     weights = {name: np.full(shape, np.inf, dtype=np.float32) for name, shape in shapes.items()}
     with pytest.raises(ArtifactRejected):
-        write(tmp_path / "v1", manifest("v1"), evaluated=weights, shipped=weights, reference=reference())
+        write(DirectoryStore(tmp_path), pack(manifest("v1"), evaluated=weights, shipped=weights, reference=reference()))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -174,5 +176,5 @@ def test_what_a_killed_attempt_left_behind_goes_with_the_next(tmp_path: Path) ->
 
 
 def test_a_version_can_be_read_by_other_users(tmp_path: Path) -> None:
-    path = write_artifact(tmp_path).path
+    path = path_of(write_artifact(tmp_path))
     assert path.stat().st_mode & 0o777 == 0o755

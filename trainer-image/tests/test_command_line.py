@@ -10,7 +10,7 @@ import orjson
 import psycopg
 import pytest
 
-from tests.artifacts import write_artifact
+from tests.artifacts import path_of, write_artifact
 from tests.requests import environment_of, request_document
 from tests.worlds import seed_world
 
@@ -146,10 +146,10 @@ def test_a_finished_version_is_repeated_without_tensorflow(tmp_path: Path, log: 
 
 def test_verify_says_whether_a_version_is_sound(tmp_path: Path) -> None:
     artifact = write_artifact(tmp_path)
-    sound = run("verify", str(artifact.path), "--json")
+    sound = run("verify", str(path_of(artifact)), "--json")
     assert (sound.returncode, orjson.loads(sound.stdout)["digest"]) == (0, artifact.digest)
-    (artifact.path / "reference.json").unlink()
-    broken = run("verify", str(artifact.path))
+    (path_of(artifact) / "reference.json").unlink()
+    broken = run("verify", str(path_of(artifact)))
     assert broken.returncode == 1
     assert broken.stdout.startswith("FileMissing: reference.json is missing")
 

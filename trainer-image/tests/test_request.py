@@ -1,7 +1,6 @@
 """The request is read as the contract says, and refused with the field's name."""
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -49,7 +48,7 @@ def settings(request: dict[str, Any] | None, **environment: str) -> Settings:
 def test_the_contracts_example_is_read() -> None:
     request = read_request(settings(CONTRACT), {}, {})
     assert request.action is Wish.TRAIN
-    assert request.target == Path("/artifacts/members/churn-risk/20261123-030000-57")
+    assert request.store.location == "/artifacts/members/churn-risk"
     assert request.data.recency_half_life == timedelta(days=90)
     assert request.data_quality.outliers[0].action is Action.WARN
     assert request.model.table == "member_snapshots"

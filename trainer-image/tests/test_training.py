@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from tests.artifacts import write_artifact
+from tests.artifacts import path_of, write_artifact
 from tests.requests import asked, request_document
 from tests.trainings import NOW, train
 from tests.worlds import TODAY, seed_world
@@ -44,7 +44,7 @@ def quick_request(artifacts: Path, version: str, **changes: Any) -> dict[str, An
 
 def beside(artifact: Artifact, tmp_path: Path) -> Path:
     """A directory of versions with a copy of the artifact."""
-    shutil.copytree(artifact.path, tmp_path / artifact.manifest.version)
+    shutil.copytree(path_of(artifact), tmp_path / artifact.manifest.version)
     return tmp_path
 
 
@@ -69,7 +69,7 @@ def test_another_seed_gives_another_model(trained: Artifact, world: str, artifac
 def test_the_result_is_the_contracts(trained: Artifact, world: str, tmp_path: Path) -> None:
     log = tmp_path / "termination-log"
     log.touch()
-    train(quick_request(trained.path.parent, "v1"), world, TERMINATION_LOG=str(log))
+    train(quick_request(path_of(trained).parent, "v1"), world, TERMINATION_LOG=str(log))
     result = orjson.loads(log.read_bytes())
     assert set(result) == {
         *("version", "artifact", "digest", "metrics", "championNotComparable", "data", "warnings"),
@@ -110,7 +110,7 @@ def test_a_version_that_has_rotted_is_trained_anew(trained: Artifact, world: str
 
 
 def test_the_monitor_finds_schema_and_reference_of_an_inactive_version(trained: Artifact, world: str) -> None:
-    train(quick_request(trained.path.parent, "v1"), world)
+    train(quick_request(path_of(trained).parent, "v1"), world)
     with psycopg.connect(world) as connection:
         row = connection.execute(
             """select is_active, accuracy, digest, run, feature_schema, reference -> 'prediction' -> 'edges'
@@ -124,7 +124,7 @@ def test_the_monitor_finds_schema_and_reference_of_an_inactive_version(trained: 
 
 
 def test_recording_again_leaves_an_active_version_active(trained: Artifact, world: str) -> None:
-    request, settings = asked(quick_request(trained.path.parent, "v1"), world)
+    request, settings = asked(quick_request(path_of(trained).parent, "v1"), world)
     query = "update model_metadata set is_active = true where version = 'v1' returning is_active"
     record_if_possible(trained, request, settings)
     with psycopg.connect(world) as connection:
@@ -136,7 +136,7 @@ def test_recording_again_leaves_an_active_version_active(trained: Artifact, worl
 
 
 def test_a_database_lost_after_the_training_loses_no_training(trained: Artifact, world: str) -> None:
-    request, settings = asked(quick_request(trained.path.parent, "v1"), world)
+    request, settings = asked(quick_request(path_of(trained).parent, "v1"), world)
     with psycopg.connect(world) as connection:
         connection.execute("alter table model_metadata rename to elsewhere")
     try:
@@ -146,7 +146,7 @@ def test_a_database_lost_after_the_training_loses_no_training(trained: Artifact,
             connection.execute("alter table elsewhere rename to model_metadata")
     lost = replace(settings, database_url="postgresql://127.0.0.1:1/x")
     record_if_possible(trained, request, lost)
-    assert load(trained.path).digest == trained.digest
+    assert load(path_of(trained)).digest == trained.digest
 
 
 NOT_COMPARABLE = {

@@ -7,11 +7,11 @@ used; a live encoding that differs from the training table's spoils the version 
 
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.artifacts import path_of
 from tests.requests import SHOCK, request_document
 from tests.trainings import live_accuracy, train
 from tests.worlds import TODAY, continue_world, seed_world
@@ -116,4 +116,4 @@ def test_the_reference_describes_every_feature_and_the_predictions(story: Story)
         assert sum(histogram.shares) == pytest.approx(1)
     assert reference.features["contract_type"].categories == ("agency", "fixed_term", "permanent")
     assert reference.features["union_tenure_years"].missing == pytest.approx(0.02, abs=0.02)
-    assert Path(story.with_column.path).is_dir()
+    assert path_of(story.with_column).is_dir()

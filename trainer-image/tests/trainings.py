@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ def train(document: Mapping[str, Any], url: str, **variables: str) -> Artifact:
     """Train as the operator would ask, and return the version as it is found on the volume."""
     request, settings = asked(document, url, **variables)
     train_as_asked(settings, {}, NOW, as_json=True)
-    return load(Path(request.target))
+    return load(request.store.version(request.version))
 
 
 def live_accuracy(artifact: Artifact, url: str, **reencoded: float) -> float:

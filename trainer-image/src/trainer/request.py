@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Any
 
 import orjson
@@ -16,6 +15,7 @@ from trainer.models import find_model, known_models
 from trainer.models.base import ModelDefinition
 from trainer.outcome import Action
 from trainer.settings import Settings
+from trainer.store import Store, open_store
 
 MAX_REQUEST_BYTES = 16 * 1024
 ADOPTED = "adopted"
@@ -49,9 +49,9 @@ class _Part(BaseModel):
 
 
 class Artifacts(_Part):
-    """The policy's directory on the mounted volume; a version is a directory in it."""
+    """Where the policy's versions are: a directory on the mounted volume, or `s3://bucket/prefix`."""
 
-    path: Path
+    path: Annotated[str, Field(min_length=1)]
 
 
 class Champion(_Part):
@@ -139,9 +139,9 @@ class RetrainRequest(_Part):
         return model
 
     @property
-    def target(self) -> Path:
-        """The directory of the version."""
-        return self.artifacts.path / self.version
+    def store(self) -> Store:
+        """Where the policy's versions are."""
+        return open_store(self.artifacts.path)
 
 
 def read_request(settings: Settings, flags: Mapping[str, Any], defaults: Mapping[str, Any]) -> RetrainRequest:

@@ -1,8 +1,6 @@
-"""Loads a version's directory, believing nothing that it has not proved."""
+"""Loads a version's files, believing nothing that it has not proved."""
 
 import hashlib
-import os
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -16,6 +14,7 @@ from safetensors.numpy import load as load_tensors
 from trainer.artifact import manifest as manifests
 from trainer.artifact import reference as references
 from trainer.artifact.errors import ArtifactRejected
+from trainer.artifact.files import Directory, Files
 from trainer.artifact.manifest import EVALUATED_NAME, MANIFEST_NAME, REFERENCE_NAME, SHIPPED_NAME, Manifest
 from trainer.artifact.reference import Reference
 
@@ -34,7 +33,7 @@ class Artifact:
     weights, which have not seen the held-out rows; `shipped` ones serve.
     """
 
-    path: Path
+    files: Files
     digest: str
     manifest: Manifest
     evaluated: Weights
@@ -42,22 +41,23 @@ class Artifact:
     reference: Reference
 
 
-def load(path: Path) -> Artifact:
-    """Return the artifact in the directory; ArtifactRejected with a reason if it is not whole and sound.
+def load(source: Files | Path) -> Artifact:
+    """Return the artifact in these files, or in a directory; ArtifactRejected with a reason if it is not sound.
 
-    Only the four files of a version are read, none through a link, each no longer than it may be. Nothing in them is
-    executed: they are JSON and arrays of numbers, for an architecture that this image defines.
+    Only the four files of a version are read, each no longer than it may be. Nothing in them is executed: they are
+    JSON and arrays of numbers, for an architecture that this image defines.
     """
-    content = _read(path / MANIFEST_NAME, MAX_MANIFEST_BYTES)
+    files = Directory(source) if isinstance(source, Path) else source
+    content = files.read(MANIFEST_NAME, MAX_MANIFEST_BYTES)
     manifest = manifests.parse(content)
-    files = {name: _read_verified(path, name, manifest) for name in manifests.FILE_NAMES}
+    contents = {name: _read_verified(files, name, manifest) for name in manifests.FILE_NAMES}
     return Artifact(
-        path=path,
+        files=files,
         digest=f"sha256:{hashlib.sha256(content).hexdigest()}",
         manifest=manifest,
-        evaluated=_weights(files[EVALUATED_NAME], EVALUATED_NAME, manifest),
-        shipped=_weights(files[SHIPPED_NAME], SHIPPED_NAME, manifest),
-        reference=references.parse(files[REFERENCE_NAME]),
+        evaluated=_weights(contents[EVALUATED_NAME], EVALUATED_NAME, manifest),
+        shipped=_weights(contents[SHIPPED_NAME], SHIPPED_NAME, manifest),
+        reference=references.parse(contents[REFERENCE_NAME]),
     )
 
 
@@ -70,25 +70,9 @@ def weight_shapes(layer_sizes: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def _read(path: Path, limit: int) -> bytes:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
-        raise ArtifactRejected("FileMissing", f"{path.name} is missing in {path.parent}") from None
-    except OSError as error:
-        raise ArtifactRejected("FileUnreadable", f"{path.name} cannot be read: {error.strerror}") from None
-    with open(descriptor, "rb") as file:  # noqa: PTH123 - the descriptor was opened without following links
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ArtifactRejected("FileUnreadable", f"{path.name} is not a regular file")
-        content = file.read(limit + 1)
-    if len(content) > limit:
-        raise ArtifactRejected("FileTooLarge", f"{path.name} is longer than {limit} bytes")
-    return content
-
-
-def _read_verified(path: Path, name: str, manifest: Manifest) -> bytes:
+def _read_verified(files: Files, name: str, manifest: Manifest) -> bytes:
     expected = manifest.files[name]
-    content = _read(path / name, MAX_FILE_BYTES)
+    content = files.read(name, MAX_FILE_BYTES)
     if len(content) != expected.size:
         raise ArtifactRejected("SizeMismatch", f"{name} has {len(content)} bytes, the manifest says {expected.size}")
     if hashlib.sha256(content).hexdigest() != expected.sha256:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping
-from pathlib import Path
 
 from trainer.artifact import ArtifactRejected, load
 from trainer.encoding import InvalidFeature
@@ -11,6 +10,7 @@ from trainer.models import find_model
 from trainer.models.base import LiveTable
 from trainer.runtime import Prediction, Predictor
 from trainer.serve.request import FeatureValue, Refusal
+from trainer.store import Store
 
 
 class ServedModel:
@@ -42,15 +42,15 @@ class ServedModel:
         return {name: features.get(name) for name in self.features}
 
 
-def load_served_model(directory: Path, version: str, model_type: str | None) -> ServedModel:
-    """Return the version below the policy's directory; BadConfiguration if it must never serve, and why."""
+def load_served_model(store: Store, version: str, model_type: str | None) -> ServedModel:
+    """Return the version in the policy's store; BadConfiguration if it must never serve, and why."""
     try:
-        artifact = load(directory / version)
+        artifact = load(store.version(version))
     except ArtifactRejected as rejected:
         raise BadConfiguration(f"version {version} cannot be served: {rejected}") from None
     manifest = artifact.manifest
     if manifest.version != version:
-        raise BadConfiguration(f"the directory {version} holds version {manifest.version}")
+        raise BadConfiguration(f"under the name {version} is version {manifest.version}")
     if model_type is not None and manifest.model_type != model_type:
         raise BadConfiguration(f"version {version} is a {manifest.model_type} model, MODEL_TYPE says {model_type}")
     definition = find_model(manifest.model_type)

@@ -4,7 +4,6 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from trainer.daemon.environment import needed, port, seconds
 from trainer.errors import BadConfiguration
@@ -22,7 +21,7 @@ class ServeSettings:
     """
 
     model_version: str
-    artifacts_path: Path
+    artifacts_path: str
     model_type: str | None = None
     database_url: str | None = field(default=None, repr=False)
     drain_seconds: float = 15.0
@@ -38,7 +37,7 @@ def read_serve_settings(environment: Mapping[str, str] = os.environ) -> ServeSet
         raise BadConfiguration(f"MODEL_VERSION {version!r:.80} is not the name of a version")
     return ServeSettings(
         model_version=version,
-        artifacts_path=Path(needed(environment, "ARTIFACTS_PATH")),
+        artifacts_path=needed(environment, "ARTIFACTS_PATH"),
         model_type=environment.get("MODEL_TYPE") or None,
         database_url=environment.get("DATABASE_URL") or None,
         drain_seconds=seconds(environment, "DRAIN_SECONDS", 15.0),

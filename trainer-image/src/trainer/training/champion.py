@@ -32,7 +32,7 @@ def find_champion(request: RetrainRequest, types: Mapping[str, str]) -> Champion
     if version == ADOPTED:
         return Champion(objection="what serves was adopted and has no artifact")
     try:
-        artifact = load(request.artifacts.path / version)
+        artifact = load(request.store.version(version))
     except ArtifactRejected as rejection:
         return Champion(objection=f"the artifact of {version} cannot be used: {rejection.message}")
     if artifact.manifest.model_type != request.model_type:

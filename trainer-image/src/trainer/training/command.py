@@ -1,7 +1,6 @@
 """`trainer train`."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -19,7 +18,8 @@ def train(  # noqa: PLR0913 - one parameter an option
     *,
     model: Annotated[str | None, typer.Option(help="The model to train; churn_risk if nothing says.")] = None,
     artifacts: Annotated[
-        Path | None, typer.Option(help="The directory of versions; ./artifacts if nothing says.")
+        str | None,
+        typer.Option(help="Where versions are: a directory or s3://bucket/prefix; ./artifacts if not said."),
     ] = None,
     version: Annotated[str | None, typer.Option(help="The version's name; the time if nothing says.")] = None,
     champion: Annotated[str | None, typer.Option(help="The version to compare with, beside the new one.")] = None,
@@ -46,7 +46,7 @@ def train(  # noqa: PLR0913 - one parameter an option
     flags: dict[str, Any] = {
         "modelType": model,
         "version": version,
-        "artifacts": {"path": artifacts and str(artifacts)},
+        "artifacts": {"path": artifacts},
         "data": {"window": window, "holdout": holdout, "recencyHalfLife": half_life, "refit": refit},
         "hyperparameters": {"epochs": epochs, "batchSize": batch_size, "seed": random_seed},
     }

@@ -1,10 +1,10 @@
 """Candidate and champion on the same held-out rows, which neither has been fitted on."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
+from trainer.artifact import Artifact
 from trainer.dataset.preparation import Prepared
 from trainer.dataset.reading import Dataset
 from trainer.models.base import ModelDefinition
@@ -23,7 +23,7 @@ class Comparison:
     warnings: tuple[str, ...]
 
 
-def compared(model: ModelDefinition, candidate: Path, champion: Champion, prepared: Prepared) -> Comparison:
+def compared(model: ModelDefinition, candidate: Artifact, champion: Champion, prepared: Prepared) -> Comparison:
     """Return the figures of both on the held-out rows that the champion has not been fitted on either.
 
     A champion trained with a shorter hold-out may know some of them; it must not be praised for that. If it knows
@@ -31,15 +31,15 @@ def compared(model: ModelDefinition, candidate: Path, champion: Champion, prepar
     """
     held_out = prepared.dataset.where(prepared.split.holdout)
     if champion.artifact is None:
-        return Comparison({"candidate": measured(model, candidate, held_out)}, champion.objection, ())
+        return Comparison({"candidate": measured(model, candidate.files, held_out)}, champion.objection, ())
     version = champion.artifact.manifest.version
     unseen = _unseen(held_out, champion)
     if len(unseen) < _MIN_COMPARED_ROWS:
         objection = f"{version} has been fitted on all but {len(unseen)} of the {len(held_out)} held-out rows"
-        return Comparison({"candidate": measured(model, candidate, held_out)}, objection, ())
+        return Comparison({"candidate": measured(model, candidate.files, held_out)}, objection, ())
     metrics = {
-        "candidate": measured(model, candidate, unseen),
-        "champion": measured(model, champion.artifact.path, unseen),
+        "candidate": measured(model, candidate.files, unseen),
+        "champion": measured(model, champion.artifact.files, unseen),
     }
     skipped = len(held_out) - len(unseen)
     warning = f"{skipped} held-out rows are left out of the comparison: {version} has been fitted on them"

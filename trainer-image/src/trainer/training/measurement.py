@@ -1,13 +1,13 @@
-"""Measures a version as it serves: loaded from its directory, through the numpy runtime, row by row as dicts."""
+"""Measures a version as it serves: loaded from its files, through the numpy runtime, row by row as dicts."""
 
 import time
 import tracemalloc
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
 from trainer.artifact import load
+from trainer.artifact.files import Files
 from trainer.dataset.reading import Dataset
 from trainer.models.base import ModelDefinition
 from trainer.runtime import Predictor
@@ -18,13 +18,13 @@ _BYTES_PER_MB = 1e6
 _DIGITS = 6
 
 
-def measured(model: ModelDefinition, path: Path, rows: Dataset) -> dict[str, float]:
+def measured(model: ModelDefinition, files: Files, rows: Dataset) -> dict[str, float]:
     """Return the figures of the version's evaluated weights on these rows: the model's metrics and two of serving.
 
     `latency_p95_ms` is the 95th percentile of answering one row in process; `model_memory_mb` what one more loaded
     model adds to a process that has the runtime. InvalidFeature if a row's values do not fit the version's features.
     """
-    predictor, added_bytes = _loaded_with_its_memory(path)
+    predictor, added_bytes = _loaded_with_its_memory(files)
     records = rows.records()
     probabilities = np.array([prediction.probability for prediction in predictor.predict(records)])
     figures = model.metrics(probabilities, rows.labels, predictor.artifact.manifest.threshold)
@@ -35,12 +35,12 @@ def measured(model: ModelDefinition, path: Path, rows: Dataset) -> dict[str, flo
     return {name: round(value, _DIGITS) for name, value in figures.items()}
 
 
-def _loaded_with_its_memory(path: Path) -> tuple[Predictor, int]:
+def _loaded_with_its_memory(files: Files) -> tuple[Predictor, int]:
     # numpy reports its buffers to tracemalloc; the interpreter's own memory does not shrink or grow by chance.
-    Predictor(load(path), "evaluated")
+    Predictor(load(files), "evaluated")
     tracemalloc.start()
     try:
-        predictor = Predictor(load(path), "evaluated")
+        predictor = Predictor(load(files), "evaluated")
         added_bytes, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -1,19 +1,16 @@
 """The procedure of `train`: look, prepare, fit, compare, write, record."""
 
 import logging
-import shutil
-import tempfile
 from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.metadata import packages_distributions
 from importlib.metadata import version as installed_version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psycopg
 
-from trainer.artifact import Artifact, ArtifactRejected, Manifest, load, write
+from trainer.artifact import Artifact, ArtifactRejected, Manifest, load, pack
 from trainer.database import column_types, connect
 from trainer.dataset.preparation import Prepared, prepare
 from trainer.dataset.split import recency_weights
@@ -21,6 +18,7 @@ from trainer.errors import DataRejected
 from trainer.quality.checks import require_good_data, run_checks, warnings_of
 from trainer.request import RetrainRequest
 from trainer.settings import Settings
+from trainer.store import write
 from trainer.training.champion import Champion, find_champion
 from trainer.training.comparison import compared
 from trainer.training.fitting import Candidate, fit_candidate
@@ -43,13 +41,14 @@ class Found:
 
 def finished_version(request: RetrainRequest) -> Artifact | None:
     """Return the version if it has been trained and is sound; one that has rotted is removed, to be trained anew."""
-    if not request.target.exists():
+    store = request.store
+    if not store.holds(request.version):
         return None
     try:
-        artifact = load(request.target)
+        artifact = load(store.version(request.version))
     except ArtifactRejected as rejection:
         _LOG.warning("%s is there but not sound and is trained anew: %s", request.version, rejection.message)
-        shutil.rmtree(request.target)
+        store.remove(request.version)
         return None
     _LOG.info("%s is there and sound; its result is repeated", request.version)
     return artifact
@@ -86,17 +85,16 @@ def trained_version(request: RetrainRequest, settings: Settings, found: Found, n
         "shipped": candidate.shipped,
         "reference": reference,
     }
-    with tempfile.TemporaryDirectory() as directory:
-        # A draft without figures, so that the figures are of what serves: a version loaded from its files.
-        draft = write(Path(directory) / request.version, manifest, **files)
-        comparison = compared(request.model, draft.path, found.champion, found.prepared)
+    # A draft without figures, so that the figures are of what serves: a version loaded from its files.
+    draft = load(pack(manifest, **files))
+    comparison = compared(request.model, draft, found.champion, found.prepared)
     manifest = replace(
         manifest,
         metrics=comparison.metrics,
         champion_not_comparable=comparison.champion_not_comparable,
         warnings=(*found.warnings, *comparison.warnings),
     )
-    return write(request.target, manifest, **files)
+    return write(request.store, pack(manifest, **files))
 
 
 def record_if_possible(artifact: Artifact, request: RetrainRequest, settings: Settings) -> None:

@@ -25,7 +25,7 @@ def sentences_of(artifact: Artifact) -> str:
     """Return what a person wants to know of the version."""
     manifest = artifact.manifest
     data = manifest.data
-    lines = [f"{manifest.version}: {artifact.path}"]
+    lines = [f"{manifest.version}: {artifact.files.location}"]
     for side, figures in manifest.metrics.items():
         shown = ", ".join(f"{name} {value:.3g}" for name, value in figures.items())
         lines.append(f"  {side}: {shown}")
