@@ -55,9 +55,9 @@ class Stage:
         """Create a run as a person does."""
         await self.api.create("modelretrainruns", team.run(self.namespace, name, policy, **spec))
 
-    async def when_paged(self, fingerprint: str = "5ef1", starts_at: datetime | None = None, *, firing: bool = True) -> int:
+    async def when_paged(self, fingerprint: str = "5ef1", starts_at: datetime | None = None, *, firing: bool = True, **labels: str) -> int:
         """Post an alert to the operator's webhook and return its answer's status."""
-        return await self.operator.post(team.notification(self.namespace, fingerprint, starts_at, firing=firing))
+        return await self.operator.post(team.notification(self.namespace, fingerprint, starts_at, firing=firing, **labels))
 
     async def when_annotated(self, run: str, **marks: str) -> None:
         """Annotate a run under `retrainer.dev/`."""

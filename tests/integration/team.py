@@ -69,11 +69,13 @@ def run(where: str, name: str, policy_name: str = POLICY, **spec: Any) -> Manife
     return {"apiVersion": "retrainer.dev/v1alpha1", "kind": "ModelRetrainRun", "metadata": metadata, "spec": whole}
 
 
-def notification(where: str, fingerprint: str = "5ef1", starts_at: datetime | None = None, *, firing: bool = True) -> Manifest:
+def notification(
+    where: str, fingerprint: str = "5ef1", starts_at: datetime | None = None, *, firing: bool = True, **labels: str
+) -> Manifest:
     """Return what Alertmanager posts about one alert of a namespace."""
     alert = {
         "status": "firing" if firing else "resolved",
-        "labels": {"alertname": "ModelDrift", "namespace": where},
+        "labels": {"alertname": "ModelDrift", "namespace": where} | labels,
         "annotations": {"summary": "accuracy fell below 0.7"},
         "startsAt": (starts_at or datetime.now(UTC)).isoformat(),
         "endsAt": "0001-01-01T00:00:00Z",

@@ -1,10 +1,12 @@
-"""Which trigger, if any, starts a run now. Every trigger ends with exactly one reason, whatever is done or not done."""
+"""Which trigger, if any, starts a run now. Every finding ends with exactly one reason, whatever is done or not done.
+
+What holds for the whole policy comes first, then the run that waits, which further evidence joins at no cost, then the limits on starting.
+"""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Final
 
-from retrainer.api.v1alpha1 import ModelRetrainRunSpec, seconds
+from retrainer.api.v1alpha1 import ModelRetrainRunSpec
 from retrainer.api.v1alpha1.common import cut
 from retrainer.api.v1alpha1.policy_status import TriggerStatus
 from retrainer.api.v1alpha1.run import Evidence, PolicyRef
@@ -13,15 +15,24 @@ from retrainer.core import naming
 from retrainer.core.acceptance import problem
 from retrainer.core.actions import StartRun
 from retrainer.core.holding import held
+from retrainer.core.limits import INITIAL, Limit, limit
+from retrainer.core.line import taking_evidence
 from retrainer.core.observation import Observation, RunSeen
-from retrainer.core.phases import Event, Outcome, Phase, Reaction, reaction
-from retrainer.core.run.interruption import is_interrupted
+from retrainer.core.phases import Phase
 from retrainer.core.triggers import alert, schedule
 from retrainer.core.triggers.finding import Finding
 
-INITIAL: Final = "initial"
-_EVIDENCE_LIMIT: Final = 32
-_COOLED: Final = frozenset({Outcome.ROLLED_BACK, Outcome.TRAINING_FAILED, Outcome.GATE_REJECTED, Outcome.DATA_REJECTED})
+EVIDENCE_LIMIT: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What became of one finding: the trigger's state, and why, as people read it."""
+
+    finding: Finding
+    state: str
+    reason: str
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,29 +43,39 @@ class Arbitration:
     joins: tuple[Evidence, ...]
     """Evidence that the run `waiting` takes up."""
     waiting: str | None
+    rulings: tuple[Ruling, ...]
+    """One for each finding, in the order of the triggers."""
     triggers: tuple[TriggerStatus, ...]
     look_again_in: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    start: StartRun | None = None
+    joined: RunSeen | None = None
+    taken: tuple[Finding, ...] = ()
+    """The findings whose evidence a run takes up."""
+    refused: Limit | None = None
+    """Why all others are left."""
 
 
 def arbitrate(seen: Observation) -> Arbitration:
     """Judge all triggers together: at most one run starts, further evidence joins the run that waits."""
     findings = [finding for trigger in seen.policy.spec.triggers for finding in _look(trigger, seen)]
-    asking = [finding for finding in findings if finding.evidence is not None]
-    refused = _refusal(seen) if asking else None
-    waiting = next((run for run in seen.runs if run.status.phase is Phase.PENDING and not is_interrupted(run)), None)
-    start: StartRun | None = None
-    joins: tuple[Evidence, ...] = ()
-    if refused is None and asking and waiting is None:
-        start = _start(seen, asking)
-    elif refused is None and asking and waiting is not None and reaction(Event.TRIGGER, waiting.status.phase) is Reaction.COALESCES:
-        joins = tuple(finding.evidence for finding in asking if finding.evidence is not None)[:_EVIDENCE_LIMIT]
-    elif (refused is not None or not asking) and _needs_first_version(seen):
-        start = _first(seen)
-    told = tuple(_told(trigger, findings, refused, start, waiting, seen) for trigger in seen.policy.spec.triggers)
-    again = [finding.look_again_in for finding in findings if finding.look_again_in is not None]
-    if refused is not None and refused.look_again_in is not None:
-        again.append(refused.look_again_in)
-    return Arbitration(start, joins, waiting.name if waiting else None, told, min(again, default=None))
+    asking = sorted((finding for finding in findings if finding.evidence is not None), key=lambda one: -_cause(one, seen).priority)
+    outcome = _outcome(asking, seen) if asking else _Outcome()
+    start = outcome.start or (None if outcome.joined else _first_version(seen))
+    rulings = tuple(_ruling(finding, outcome) for finding in findings)
+    waits = [finding.look_again_in for finding in findings]
+    waits.append(outcome.refused.seconds_left(seen.now) if outcome.refused is not None else None)
+    return Arbitration(
+        start=start,
+        joins=tuple(finding.evidence for finding in outcome.taken if finding.evidence is not None) if outcome.joined else (),
+        waiting=outcome.joined.name if outcome.joined else None,
+        rulings=rulings,
+        triggers=tuple(_status(trigger, rulings, seen) for trigger in seen.policy.spec.triggers),
+        look_again_in=min((wait for wait in waits if wait is not None), default=None),
+    )
 
 
 def _look(trigger: Trigger, seen: Observation) -> list[Finding]:
@@ -63,49 +84,55 @@ def _look(trigger: Trigger, seen: Observation) -> list[Finding]:
     return alert.look(trigger, seen)
 
 
-def _refusal(seen: Observation) -> Finding | None:
-    """Return why no trigger may start a run now; the name in it is of no trigger, since it holds for all of them."""
+def _outcome(asking: list[Finding], seen: Observation) -> _Outcome:
+    """Return what becomes of findings that ask for a run, the highest priority first."""
+    if (never := _may_not_act(seen)) is not None:
+        return _Outcome(refused=never)
+    waiting = taking_evidence(seen.runs)
+    if waiting is not None and not _takes_its_place(asking[0], waiting, seen):
+        return _joining(waiting, asking)
+    if (limited := limit(seen)) is not None:
+        return _joining(waiting, asking) if waiting is not None else _Outcome(refused=limited)
+    taken = tuple(asking[:EVIDENCE_LIMIT])
+    start = _start(seen, taken)
+    return _Outcome(start=start, taken=taken, refused=_full(start.name))
+
+
+def _may_not_act(seen: Observation) -> Limit | None:
+    """Return what holds for every trigger, and for a run that waits as well."""
     if (halt := held(seen)) is not None:
-        return Finding("", halt.reason, halt.message)
-    if (found := problem(seen)) is not None:
-        return Finding("", found.reason, found.message)
-    until = cools_until(seen)
-    if until is not None and seen.now < until:
-        told = f"the last training or rollback is younger than {seen.policy.spec.trigger_policy.cooldown}; until {until:%H:%M:%S} UTC"
-        return Finding("", "CoolingDown", told, look_again_in=(until - seen.now).total_seconds())
-    return None
+        return Limit(halt.reason, halt.message)
+    found = problem(seen)
+    return Limit(found.reason, found.message) if found is not None else None
 
 
-def cools_until(seen: Observation) -> datetime | None:
-    """Return the end of the cooldown, counted from the end of the last training or rollback; None before the first."""
-    ends = [at for run in seen.runs if (at := _training_ended(run)) is not None]
-    return max(ends) + timedelta(seconds=seconds(seen.policy.spec.trigger_policy.cooldown)) if ends else None
+def _takes_its_place(finding: Finding, waiting: RunSeen, seen: Observation) -> bool:
+    """Say whether a finding is worth a run of its own that the waiting one gives way to."""
+    in_line = waiting.status.phase is Phase.PENDING and waiting.by_operator
+    return in_line and _cause(finding, seen).priority > waiting.spec.priority
 
 
-def _training_ended(run: RunSeen) -> datetime | None:
-    status = run.status
-    if status.outcome in _COOLED and status.completed_at is not None:
-        return status.completed_at
-    return status.gated_at
+def _joining(run: RunSeen, asking: list[Finding]) -> _Outcome:
+    return _Outcome(joined=run, taken=tuple(asking[: EVIDENCE_LIMIT - len(run.status.evidence)]), refused=_full(run.name))
 
 
-def _needs_first_version(seen: Observation) -> bool:
-    """Nothing serves, nobody is at it, and this generation of the policy has not been tried yet."""
-    if seen.champion is not None or held(seen) is not None or problem(seen) is not None:
-        return False
-    tried = any(run.by_operator and run.spec.policy_generation == seen.policy.generation for run in seen.runs)
-    return not tried and not any(run.live for run in seen.runs)
+def _full(run: str) -> Limit:
+    return Limit("EvidenceFull", f"{run} carries as much evidence as a run may; looked at again once it is under way")
 
 
-def _first(seen: Observation) -> StartRun:
-    return _new_run(seen, trigger=INITIAL, reason="NoChampion", message="no version serves yet")
+def _first_version(seen: Observation) -> StartRun | None:
+    """Start a first version where nothing serves, nobody is at it, and this generation of the policy has not been tried yet."""
+    if seen.champion is not None or _may_not_act(seen) is not None or any(run.live for run in seen.runs):
+        return None
+    if any(run.by_operator and run.spec.policy_generation == seen.policy.generation for run in seen.runs):
+        return None
+    return _new_run(seen, INITIAL, "NoChampion", "no version serves yet")
 
 
-def _start(seen: Observation, asking: list[Finding]) -> StartRun:
-    first = asking[0]
-    trigger = next(trigger for trigger in seen.policy.spec.triggers if trigger.name == first.trigger)
-    evidence = tuple(finding.evidence for finding in asking if finding.evidence is not None)[:_EVIDENCE_LIMIT]
-    return _new_run(seen, trigger.name, first.reason, first.message, trigger, evidence)
+def _start(seen: Observation, taken: tuple[Finding, ...]) -> StartRun:
+    first = taken[0]
+    evidence = tuple(finding.evidence for finding in taken if finding.evidence is not None)
+    return _new_run(seen, first.trigger, first.reason, first.message, _cause(first, seen), evidence)
 
 
 def _new_run(
@@ -114,7 +141,7 @@ def _new_run(
     policy = seen.policy
     numbers = [naming.run_number(policy.identity.name, run.name) or 0 for run in seen.runs]
     number = max([policy.status.last_run_number, *numbers]) + 1
-    overrides = {"hyperparameters": cause.hyperparameters, "data": cause.data} if cause else {}
+    overrides = {"priority": cause.priority, "hyperparameters": cause.hyperparameters, "data": cause.data} if cause else {}
     spec = ModelRetrainRunSpec(
         policy_ref=PolicyRef(name=policy.identity.name),
         version=naming.version_name(seen.now, str(number)),
@@ -128,28 +155,36 @@ def _new_run(
     return StartRun(naming.run_name(policy.identity.name, number), spec)
 
 
-def _told(
-    trigger: Trigger, findings: list[Finding], refused: Finding | None, start: StartRun | None, waiting: RunSeen | None, seen: Observation
-) -> TriggerStatus:
+def _cause(finding: Finding, seen: Observation) -> Trigger:
+    return next(trigger for trigger in seen.policy.spec.triggers if trigger.name == finding.trigger)
+
+
+def _ruling(finding: Finding, outcome: _Outcome) -> Ruling:
+    if finding.evidence is None:
+        return Ruling(finding, *_quiet(finding))
+    if finding in outcome.taken and outcome.start is not None:
+        return Ruling(finding, "Started", finding.reason, f"{outcome.start.name}: {finding.message}")
+    if finding in outcome.taken and outcome.joined is not None:
+        return Ruling(finding, "Firing", "Coalesced", f"joins {outcome.joined.name}: {finding.message}")
+    assert outcome.refused is not None, "what no run takes up is refused"
+    return Ruling(finding, "Refused", outcome.refused.reason, f"{finding.message}; {outcome.refused.message}")
+
+
+def _status(trigger: Trigger, rulings: tuple[Ruling, ...], seen: Observation) -> TriggerStatus:
     """Return the trigger's state; `since` and the whole entry stay as they were while state and reason do."""
-    mine = [finding for finding in findings if finding.trigger == trigger.name]
-    asking = next((finding for finding in mine if finding.evidence is not None), None)
+    mine = [ruling for ruling in rulings if ruling.finding.trigger == trigger.name]
+    told = next((ruling for ruling in mine if ruling.finding.evidence is not None), mine[0])
     before = next((status for status in seen.policy.status.triggers if status.name == trigger.name), None)
-    slot = asking.evidence.starts_at if asking and asking.evidence and trigger.schedule else None
-    last_slot = slot if slot and refused is None else (before.last_slot if before else None)
-    if asking is None:
-        state, reason, message = _quiet(mine[0])
-    elif refused is not None:
-        state, reason, message = "Refused", refused.reason, f"{asking.message}; {refused.message}"
-    elif start is not None:
-        state, reason, message = "Started", asking.reason, f"{start.name}: {asking.message}"
-    else:
-        state, reason, message = "Firing", "Coalesced", f"joins {waiting.name if waiting else 'the waiting run'}: {asking.message}"
-    if before is not None and (before.state, before.reason, before.last_slot) == (state, reason, last_slot):
+    last_slot = before.last_slot if before else None
+    if trigger.schedule is not None and told.finding.evidence is not None and told.state != "Refused":
+        last_slot = told.finding.evidence.starts_at
+    if before is not None and (before.state, before.reason, before.last_slot) == (told.state, told.reason, last_slot):
         return before
-    if before is not None and before.state == "Started" and reason in {"AlreadyHandled", "NotDue"}:
+    if before is not None and before.state == "Started" and told.reason in {"AlreadyHandled", "NotDue"}:
         return before
-    return TriggerStatus(name=trigger.name, state=state, reason=reason, message=cut(message), since=seen.now, last_slot=last_slot)
+    return TriggerStatus(
+        name=trigger.name, state=told.state, reason=told.reason, message=cut(told.message), since=seen.now, last_slot=last_slot
+    )
 
 
 def _quiet(finding: Finding) -> tuple[str, str, str]:

@@ -5,16 +5,15 @@ from retrainer.api.v1alpha1.command import CommandStatus
 from retrainer.api.v1alpha1.policy_status import TriggerStatus
 from retrainer.core.acceptance import problem
 from retrainer.core.actions import Announcement, Decision, Effect, SendTraffic, Severity
-from retrainer.core.arbitration import Arbitration, arbitrate
+from retrainer.core.arbitration import EVIDENCE_LIMIT, Arbitration, arbitrate
 from retrainer.core.commands import policy_commands, run_commands
 from retrainer.core.housekeeping import handled_alerts, tidy
 from retrainer.core.observation import Observation, RunSeen
-from retrainer.core.phases import Outcome
+from retrainer.core.phases import Outcome, Phase
 from retrainer.core.run import advance
 from retrainer.core.run.step import Step
 from retrainer.core.status import policy_status
 
-_EVIDENCE_LIMIT = 32
 # What a policy lacks may come without a word to it: volume claims are not watched, and another policy's end wakes only that policy.
 _MENDED_WITHIN_S = 5.0
 _GOOD_ENDS = frozenset({Outcome.SUCCEEDED, Outcome.DRY_RUN_PASSED})
@@ -49,12 +48,12 @@ def decide(seen: Observation) -> Decision:
 
 
 def _joined(step: Step, run: RunSeen, arbitration: Arbitration) -> ModelRetrainRunStatus:
-    """Add evidence that arrived meanwhile to the run that waits."""
-    if not arbitration.joins or run.name != arbitration.waiting:
+    """Add evidence that arrived meanwhile to the run that waits; one that ends in this very round takes none with it."""
+    if not arbitration.joins or run.name != arbitration.waiting or step.status.phase is Phase.FINISHED:
         return step.status
     known = {(item.trigger, item.fingerprint, item.starts_at) for item in (*run.spec.evidence, *step.status.evidence)}
     fresh = [item for item in arbitration.joins if (item.trigger, item.fingerprint, item.starts_at) not in known]
-    return step.status.model_copy(update={"evidence": (*step.status.evidence, *fresh)[:_EVIDENCE_LIMIT]})
+    return step.status.model_copy(update={"evidence": (*step.status.evidence, *fresh)[:EVIDENCE_LIMIT]})
 
 
 def _heard(run: RunSeen, status: ModelRetrainRunStatus, seen: Observation) -> ModelRetrainRunStatus:

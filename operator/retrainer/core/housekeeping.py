@@ -18,6 +18,7 @@ from retrainer.core.actions import (
     ScaleVersion,
     SendTraffic,
 )
+from retrainer.core.limits import is_still_counted
 from retrainer.core.observation import DeploymentSeen, Observation, RunSeen, ServiceSeen
 from retrainer.core.phases import Event, Phase, Reaction, Slot, reaction
 from retrainer.core.traffic import mode_of
@@ -135,7 +136,8 @@ def _next_to_prune(seen: Observation) -> list[RunSeen]:
     kept = {seen.champion, seen.previous}
     finished = [run for run in seen.runs if run.by_operator and not run.live and not run.deleting and run.status.version not in kept]
     youngest_first = sorted(finished, key=lambda run: run.identity.created, reverse=True)
-    return youngest_first[seen.policy.spec.run_history_limit :][-1:]
+    beyond = youngest_first[seen.policy.spec.run_history_limit :]
+    return [run for run in beyond if not is_still_counted(run, seen)][-1:]
 
 
 def _episodes(run: RunSeen) -> list[HandledAlert]:

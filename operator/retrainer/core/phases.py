@@ -26,6 +26,7 @@ class Stage(StrEnum):
     """The phases an event does not tell apart."""
 
     WAITING = "waiting"
+    QUEUED = "queued"
     TRAINING = "training"
     ROLLOUT = "rollout"
     WATCHING = "watching"
@@ -67,28 +68,54 @@ class Row:
     """One event's meaning in each stage."""
 
     waiting: Reaction
+    queued: Reaction
     training: Reaction
     rollout: Reaction
     watching: Reaction
 
 
 REACTIONS: Final[Mapping[Event, Row]] = {
-    Event.TRIGGER: Row(waiting=Reaction.COALESCES, training=Reaction.WAITS, rollout=Reaction.WAITS, watching=Reaction.TRAINS_ALONGSIDE),
-    Event.POLICY_EDITED: Row(waiting=Reaction.NEXT_RUN, training=Reaction.NEXT_RUN, rollout=Reaction.NEXT_RUN, watching=Reaction.NEXT_RUN),
+    Event.TRIGGER: Row(
+        waiting=Reaction.COALESCES,
+        queued=Reaction.COALESCES,
+        training=Reaction.WAITS,
+        rollout=Reaction.WAITS,
+        watching=Reaction.TRAINS_ALONGSIDE,
+    ),
+    Event.POLICY_EDITED: Row(
+        waiting=Reaction.NEXT_RUN,
+        queued=Reaction.NEXT_RUN,
+        training=Reaction.NEXT_RUN,
+        rollout=Reaction.NEXT_RUN,
+        watching=Reaction.NEXT_RUN,
+    ),
     Event.TEMPLATE_EDITED: Row(
-        waiting=Reaction.ROLLS_CHAMPION, training=Reaction.ROLLS_CHAMPION, rollout=Reaction.AFTER_RUN, watching=Reaction.ROLLS_CHAMPION
+        waiting=Reaction.ROLLS_CHAMPION,
+        queued=Reaction.ROLLS_CHAMPION,
+        training=Reaction.ROLLS_CHAMPION,
+        rollout=Reaction.AFTER_RUN,
+        watching=Reaction.ROLLS_CHAMPION,
     ),
     Event.SUSPENDED: Row(
         waiting=Reaction.NO_NEW_PHASE,
+        queued=Reaction.FINISHES_THEN_HOLDS,
         training=Reaction.FINISHES_THEN_HOLDS,
         rollout=Reaction.WEIGHT_NEVER_RISES,
         watching=Reaction.GOES_ON,
     ),
     Event.ABORTED: Row(
-        waiting=Reaction.ENDS, training=Reaction.DELETES_JOB, rollout=Reaction.RETURNS_TRAFFIC, watching=Reaction.KEEPS_PREVIOUS
+        waiting=Reaction.ENDS,
+        queued=Reaction.DELETES_JOB,
+        training=Reaction.DELETES_JOB,
+        rollout=Reaction.RETURNS_TRAFFIC,
+        watching=Reaction.KEEPS_PREVIOUS,
     ),
     Event.POLICY_DELETED: Row(
-        waiting=Reaction.ENDS, training=Reaction.DELETES_JOB, rollout=Reaction.RETURNS_TRAFFIC, watching=Reaction.KEEPS_PREVIOUS
+        waiting=Reaction.ENDS,
+        queued=Reaction.DELETES_JOB,
+        training=Reaction.DELETES_JOB,
+        rollout=Reaction.RETURNS_TRAFFIC,
+        watching=Reaction.KEEPS_PREVIOUS,
     ),
 }
 
@@ -115,7 +142,9 @@ def stage(phase: Phase) -> Stage:
     match phase:
         case Phase.PENDING:
             return Stage.WAITING
-        case Phase.VALIDATING | Phase.QUEUED | Phase.TRAINING | Phase.GATING:
+        case Phase.QUEUED:
+            return Stage.QUEUED
+        case Phase.VALIDATING | Phase.TRAINING | Phase.GATING:
             return Stage.TRAINING
         case Phase.AWAITING_APPROVAL | Phase.DEPLOYING | Phase.SMOKE_TESTING | Phase.CANARY | Phase.PROMOTING:
             return Stage.ROLLOUT
@@ -130,7 +159,7 @@ def stage(phase: Phase) -> Stage:
 def slot(phase: Phase) -> Slot:
     """Return the slot a run in this phase holds."""
     match stage(phase):
-        case Stage.TRAINING:
+        case Stage.QUEUED | Stage.TRAINING:
             return Slot.TRAINING
         case Stage.ROLLOUT | Stage.WATCHING:
             return Slot.SERVING
@@ -146,6 +175,8 @@ def reaction(event: Event, phase: Phase) -> Reaction:
     match stage(phase):
         case Stage.WAITING:
             return row.waiting
+        case Stage.QUEUED:
+            return row.queued
         case Stage.TRAINING:
             return row.training
         case Stage.ROLLOUT:

@@ -3,6 +3,7 @@ from datetime import timedelta
 import pytest
 
 from retrainer.api.v1alpha1 import ModelRetrainRunSpec
+from retrainer.core.alert import Alert
 from retrainer.core.arbitration import Arbitration, arbitrate
 from retrainer.core.observation import RunSeen
 from retrainer.core.phases import Phase
@@ -214,3 +215,87 @@ def test_a_number_a_person_took_is_not_taken_again() -> None:
     arbitration = arbitrated(a_run(Phase.FINISHED, name="churn-risk-71", by_operator=False))
     assert arbitration.start is not None
     assert arbitration.start.name == "churn-risk-72"
+
+
+URGENT = [alerting(), alerting("urgent", priority=80, alert={"match_labels": {"alertname": "Outage"}})]
+
+
+def outage(fingerprint: str = "o1") -> Alert:
+    return an_alert(fingerprint, alertname="Outage")
+
+
+def test_a_higher_priority_gets_a_run_of_its_own_and_takes_all_that_fires_with_it() -> None:
+    waiting = a_run(Phase.PENDING, spec={"trigger": "paged", "evidence": [evidence("f0")]})
+    arbitration = arbitrated(waiting, policy=a_policy(triggers=URGENT), alerts=(an_alert(), outage()))
+    assert arbitration.start is not None
+    spec = arbitration.start.spec
+    assert (spec.trigger, spec.priority, [item.fingerprint for item in spec.evidence]) == ("urgent", 80, ["o1", "f1"])
+    assert told(arbitration) == [("Started", "AlertFiring"), ("Started", "AlertFiring")]
+
+
+@pytest.mark.parametrize(
+    "waiting",
+    [
+        a_run(Phase.PENDING, spec={"trigger": "paged", "priority": 80}),
+        a_run(Phase.PENDING, name="mine", by_operator=False),
+        a_run(Phase.QUEUED, spec={"trigger": "paged"}),
+    ],
+    ids=["equal", "a person's", "in the slot"],
+)
+def test_what_is_not_above_a_run_that_a_trigger_started_joins_it(waiting: RunSeen) -> None:
+    arbitration = arbitrated(waiting, policy=a_policy(triggers=URGENT), alerts=(outage(),))
+    assert (arbitration.start, arbitration.waiting, len(arbitration.joins)) == (None, waiting.name, 1)
+
+
+def test_a_higher_priority_that_may_not_start_joins_what_waits() -> None:
+    waiting, before = a_run(Phase.PENDING, spec={"trigger": "paged"}), finished("RolledBack")
+    arbitration = arbitrated(before, waiting, policy=a_policy(triggers=URGENT), alerts=(outage(),))
+    assert (arbitration.start, arbitration.waiting) == (None, waiting.name)
+
+
+def test_joining_a_run_that_waits_costs_nothing_so_no_limit_holds_it_back() -> None:
+    arbitration = arbitrated(finished("RolledBack"), a_run(Phase.PENDING))
+    assert (len(arbitration.joins), told(arbitration)) == (1, [("Firing", "Coalesced")])
+
+
+def test_a_dry_run_stands_for_no_evidence() -> None:
+    arbitration = arbitrated(a_run(Phase.PENDING, name="try-it", by_operator=False, spec={"dry_run": True}))
+    assert (arbitration.start is not None, arbitration.joins) == (True, ())
+
+
+def test_evidence_that_no_run_has_room_for_is_refused_until_there_is_one() -> None:
+    held = [evidence(f"g{n}") for n in range(30)]
+    arbitration = arbitrated(a_run(Phase.PENDING, evidence=held), alerts=tuple(an_alert(f"f{n}") for n in range(3)))
+    assert len(arbitration.joins) == 2
+    assert [ruling.reason for ruling in arbitration.rulings] == ["Coalesced", "Coalesced", "EvidenceFull"]
+
+
+def today(hours_ago: float, number: int, *, phase: Phase = Phase.FINISHED, **more: Part) -> RunSeen:
+    ended = {"outcome": "Aborted", "completed_at": NOW} if phase is Phase.FINISHED else {}
+    known = {"spec": {"trigger": "paged"}} | ended | more
+    return a_run(phase, number=number, created=NOW - timedelta(hours=hours_ago), **known)
+
+
+TWICE = a_policy(triggers=PAGED, trigger_policy={"max_runs_per_day": 2})
+
+
+def test_triggers_start_so_many_runs_in_any_24_hours_and_no_more() -> None:
+    arbitration = arbitrated(today(23, 50), today(2, 51), policy=TWICE)
+    assert (arbitration.start, told(arbitration), arbitration.look_again_in) == (None, [("Refused", "MaxRunsPerDay")], 3600)
+    assert arbitration.triggers[0].message.endswith(
+        "2 runs within 24 hours, triggerPolicy.maxRunsPerDay is 2; until 2026-11-23 13:00:00 UTC"
+    )
+    assert arbitrated(today(24, 50), today(2, 51), policy=TWICE).start is not None
+
+
+@pytest.mark.parametrize(
+    "uncounted",
+    [
+        today(2, 51, spec={"trigger": "initial"}),
+        today(2, 51, by_operator=False),
+        today(2, 51, outcome="Superseded", frozen=None),
+    ],
+    ids=["first version", "a person's", "gave way in the line"],
+)
+def test_what_no_trigger_started_or_what_cost_nothing_is_not_counted(uncounted: RunSeen) -> None:
+    assert arbitrated(today(3, 50), uncounted, policy=TWICE).start is not None

@@ -167,6 +167,16 @@ def test_a_runs_alerts_are_remembered_before_it_is_pruned() -> None:
     assert pruned(after, *runs) == (["churn-risk-1"], handled)
 
 
+@pytest.mark.parametrize(("ended_h_ago", "created_h_ago", "kept"), [(5, 48, True), (7, 48, False), (7, 23, True)])
+def test_a_run_outlives_the_history_limit_while_the_cooldown_or_the_day_still_counts_it(
+    ended_h_ago: float, created_h_ago: float, *, kept: bool
+) -> None:
+    created, ended = NOW - timedelta(hours=created_h_ago), NOW - timedelta(hours=ended_h_ago)
+    run = a_run(Phase.FINISHED, number=1, created=created, outcome="RolledBack", completed_at=ended, spec={"trigger": "monthly"})
+    younger = a_run(Phase.FINISHED, number=2, outcome="Aborted", completed_at=NOW)
+    assert pruned(a_policy(run_history_limit=1), run, younger)[0] == ([] if kept else ["churn-risk-1"])
+
+
 def test_a_run_without_alerts_is_pruned_at_once() -> None:
     assert pruned(a_policy(run_history_limit=1), old_run(1, episodes=0), old_run(2)) == (["churn-risk-1"], ())
 

@@ -47,7 +47,10 @@ class ModelRetrainPolicySpec(Model):
     monitor: Monitor = Field(description="The database of the platform.")
     artifacts: Artifacts = Field(description="Where versions are kept.")
     run_history_limit: int = Field(
-        default=10, ge=1, le=100, description="Finished runs made by the operator that are kept; a person's run is never deleted."
+        default=10,
+        ge=1,
+        le=100,
+        description="Finished runs made by the operator that are kept, beside those that `triggerPolicy` still counts; a person's run is never deleted.",
     )
     triggers: Annotated[
         tuple[Trigger, ...],

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from retrainer.api.v1alpha1.common import Message, Model, Reason, Time, VersionName, rules
 from retrainer.api.v1alpha1.training import DataOverride, Hyperparameters
-from retrainer.api.v1alpha1.triggers import TriggerName
+from retrainer.api.v1alpha1.triggers import Priority, TriggerName
 
 
 class PolicyRef(Model):
@@ -45,6 +45,9 @@ class ModelRetrainRunSpec(Model):
     )
     reason: Reason = Field(default="Requested", description="Why, in one word.")
     message: Message = Field(default="", description="Why, as a sentence.")
+    priority: Priority = Field(
+        default=50, description="Of the runs that wait the highest goes first; one that a trigger started gives way to it altogether."
+    )
     dry_run: bool = Field(default=False, description="Validate the data and end.")
     policy_generation: int = Field(default=0, ge=0, description="The policy's generation when the operator made the run.")
     hyperparameters: Hyperparameters = Field(default={}, description="Overrides of the policy's hyperparameters.")

@@ -7,6 +7,7 @@ from pydantic import Field
 from retrainer.api.v1alpha1.common import Duration, LabelMap, Model, rules
 from retrainer.api.v1alpha1.training import DataOverride, Hyperparameters
 
+Priority = Annotated[int, Field(ge=0, le=100)]
 TriggerName = Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$", max_length=40)]
 
 
@@ -42,6 +43,7 @@ class Trigger(Model):
     )
 
     name: TriggerName = Field(description="The trigger's name, unique in the policy; runs, events and metrics carry it.")
+    priority: Priority = Field(default=50, description="A run that waits gives way to one of a higher priority.")
     schedule: Schedule | None = Field(default=None, description="Starts a run at certain times.")
     alert: Alert | None = Field(default=None, description="Starts a run when Alertmanager says so; one episode of an alert starts one run.")
     hyperparameters: Hyperparameters = Field(
@@ -56,3 +58,4 @@ class TriggerPolicy(Model):
     cooldown: Duration = Field(
         default="6h", description="The least time between the end of the last training or rollback and the next run a trigger starts."
     )
+    max_runs_per_day: int = Field(default=4, ge=1, le=24, description="The most runs that triggers start within any 24 hours.")

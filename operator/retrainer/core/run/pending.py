@@ -1,27 +1,27 @@
 """Pending: the run waits for the training slot, then freezes what it uses of the policy."""
 
+from typing import Final
+
 from retrainer.api.v1alpha1 import ModelRetrainRunStatus
 from retrainer.api.v1alpha1.run_status import Frozen
 from retrainer.api.v1alpha1.training import DataOverride, Training
 from retrainer.core import naming
 from retrainer.core.acceptance import problem
 from retrainer.core.holding import held
+from retrainer.core.limits import Limit, cools_down, is_limited
+from retrainer.core.line import superseded_by, waiting
 from retrainer.core.observation import Observation, RunSeen
-from retrainer.core.phases import Phase, Slot
-from retrainer.core.run.step import Step, move, wait
+from retrainer.core.phases import Event, Outcome, Phase, Reaction, Slot, reaction
+from retrainer.core.run.step import Step, end, move, wait
 
 
 def pending(run: RunSeen, seen: Observation) -> Step:
-    """Take the training slot when it is free, the policy is accepted and not held back, and nobody else has been waiting for longer."""
+    """Take the training slot, and freeze what the run uses, unless another run has made this one pointless or something holds it back."""
     status, now = run.status, seen.now
-    if (halt := held(seen)) is not None:
-        return wait(status, now, halt.reason, f"{halt.message}: no new phase starts until {halt.until}")
-    if (found := problem(seen)) is not None:
-        return wait(status, now, found.reason, found.message)
-    if (holder := seen.holder(Slot.TRAINING)) is not None:
-        return wait(status, now, "TrainingSlotTaken", f"waits until {holder.name} has left {holder.status.phase}")
-    if (first := _first_in_line(seen)) is not run:
-        return wait(status, now, "TrainingSlotTaken", f"waits for {first.name}, which was first")
+    if (step := _pointless(run, seen)) is not None:
+        return step
+    if (hold := next((found for check in _HOLDS if (found := check(run, seen)) is not None), None)) is not None:
+        return wait(status, now, hold.reason, hold.message, after=hold.seconds_left(now))
     return move(
         status,
         now,
@@ -33,14 +33,69 @@ def pending(run: RunSeen, seen: Observation) -> Step:
     )
 
 
+def _pointless(run: RunSeen, seen: Observation) -> Step | None:
+    if (better := superseded_by(run, seen.runs)) is not None:
+        told = f"gives way to {better.name} of priority {better.spec.priority}, which trains on the same data"
+        return end(run.status, seen.now, Outcome.SUPERSEDED, "HigherPriority", told)
+    if _is_outdated(run, seen):
+        told = f"{seen.champion} was promoted after everything that spoke for this run had begun"
+        return end(run.status, seen.now, Outcome.SUPERSEDED, "EvidencePredatesChampion", told)
+    return None
+
+
+def _policy_is_held(_: RunSeen, seen: Observation) -> Limit | None:
+    halt = held(seen)
+    return Limit(halt.reason, f"{halt.message}: no new phase starts until {halt.until}") if halt is not None else None
+
+
+def _policy_is_not_accepted(_: RunSeen, seen: Observation) -> Limit | None:
+    found = problem(seen)
+    return Limit(found.reason, found.message) if found is not None else None
+
+
+def _slot_is_taken(_: RunSeen, seen: Observation) -> Limit | None:
+    holder = seen.holder(Slot.TRAINING)
+    return Limit("TrainingSlotTaken", f"waits until {holder.name} has left {holder.status.phase}") if holder is not None else None
+
+
+def _champion_is_about_to_change(_: RunSeen, seen: Observation) -> Limit | None:
+    """What trains beside a rollout that succeeds is compared with a champion that no longer serves, and rejected."""
+    holder = seen.holder(Slot.SERVING)
+    if holder is None or reaction(Event.TRIGGER, holder.status.phase) is not Reaction.WAITS:
+        return None
+    return Limit("RolloutInProgress", f"waits until {holder.name} has left {holder.status.phase}: it may change the champion")
+
+
+def _another_goes_first(run: RunSeen, seen: Observation) -> Limit | None:
+    first = waiting(seen.runs)[0]
+    return Limit("TrainingSlotTaken", f"waits for {first.name}, which goes first") if first is not run else None
+
+
+def _policy_cools_down(run: RunSeen, seen: Observation) -> Limit | None:
+    return cools_down(seen) if is_limited(run) else None
+
+
+_HOLDS: Final = (
+    _policy_is_held,
+    _policy_is_not_accepted,
+    _slot_is_taken,
+    _champion_is_about_to_change,
+    _another_goes_first,
+    _policy_cools_down,
+)
+
+
+def _is_outdated(run: RunSeen, seen: Observation) -> bool:
+    """An alert says something about the version that served when it began; a schedule speaks of none."""
+    champion, evidence = seen.policy.status.champion, (*run.spec.evidence, *run.status.evidence)
+    if not is_limited(run) or champion is None or champion.since is None or not evidence:
+        return False
+    return all(item.fingerprint and item.starts_at < champion.since for item in evidence)
+
+
 def version_of(run: RunSeen) -> str:
     """Return the version a run makes: named at creation by the operator, or after the UID of a run that a person created."""
     return run.spec.version or naming.version_name(run.identity.created, run.identity.uid[:5])
-
-
-def _first_in_line(seen: Observation) -> RunSeen:
-    waiting = [run for run in seen.runs if run.status.phase is Phase.PENDING and not run.deleting]
-    return min(waiting, key=lambda run: (run.identity.created, run.name))
 
 
 def _frozen(run: RunSeen, seen: Observation) -> Frozen:

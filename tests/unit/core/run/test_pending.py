@@ -3,10 +3,10 @@ from datetime import timedelta
 import pytest
 
 from retrainer.core.observation import RunSeen
-from retrainer.core.phases import Phase
+from retrainer.core.phases import Outcome, Phase
 from retrainer.core.run import advance
 from retrainer.core.run.pending import frozen_of, version_of
-from tests.builders import CHAMPION, NOW, a_neighbourhood, a_policy, a_run, seen
+from tests.builders import CHAMPION, NOW, Part, a_neighbourhood, a_policy, a_run, seen
 
 
 def test_a_run_takes_the_free_training_slot_and_freezes_what_it_uses() -> None:
@@ -54,8 +54,15 @@ def test_a_run_waits_while_another_trains(phase: Phase) -> None:
     assert "churn-risk-56" in step.status.message
 
 
-@pytest.mark.parametrize("phase", [Phase.AWAITING_APPROVAL, Phase.CANARY, Phase.WATCHING, Phase.FINISHED])
-def test_a_run_may_train_while_another_is_rolled_out_or_watched(phase: Phase) -> None:
+@pytest.mark.parametrize("phase", [Phase.AWAITING_APPROVAL, Phase.DEPLOYING, Phase.CANARY, Phase.PROMOTING])
+def test_a_run_waits_while_another_is_rolled_out_since_its_champion_is_about_to_change(phase: Phase) -> None:
+    run, other = a_run(), a_run(phase, number=56)
+    step = advance(run, seen(a_policy(), other, run))
+    assert (step.status.phase, step.status.reason) == (Phase.PENDING, "RolloutInProgress")
+
+
+@pytest.mark.parametrize("phase", [Phase.WATCHING, Phase.FINISHED])
+def test_a_run_may_train_while_another_is_watched(phase: Phase) -> None:
     run, other = a_run(), a_run(phase, number=56)
     assert advance(run, seen(a_policy(), other, run)).status.phase is Phase.VALIDATING
 
@@ -77,3 +84,51 @@ def test_two_runs_of_the_same_second_do_not_wait_for_each_other() -> None:
 def test_a_run_that_is_deleted_holds_nobody_up() -> None:
     leaving, run = a_run(number=56, deleting=True), a_run()
     assert advance(run, seen(a_policy(), leaving, run)).status.phase is Phase.VALIDATING
+
+
+@pytest.mark.parametrize(("mine", "others", "goes_first"), [(80, 50, True), (50, 80, False), (50, 50, False)])
+def test_of_two_runs_that_people_started_the_higher_priority_goes_first_and_the_other_waits(
+    mine: int, others: int, goes_first: bool
+) -> None:
+    older = a_run(name="z", created=NOW - timedelta(hours=2), by_operator=False, spec={"priority": others})
+    run = a_run(name="a", created=NOW - timedelta(hours=1), by_operator=False, spec={"priority": mine})
+    world = seen(a_policy(), older, run)
+    phases = [advance(one, world).status.phase for one in (older, run)]
+    assert phases == ([Phase.PENDING, Phase.VALIDATING] if goes_first else [Phase.VALIDATING, Phase.PENDING])
+
+
+def test_a_run_that_a_trigger_started_gives_way_to_a_higher_priority_and_says_to_which() -> None:
+    run, better = a_run(number=56, spec={"trigger": "paged"}), a_run(spec={"trigger": "urgent", "priority": 80})
+    step = advance(run, seen(a_policy(), run, better))
+    assert (step.status.outcome, step.status.reason) == (Outcome.SUPERSEDED, "HigherPriority")
+    assert step.status.message == "gives way to churn-risk-57 of priority 80, which trains on the same data"
+
+
+def test_nobody_gives_way_to_a_dry_run_since_it_trains_nothing() -> None:
+    run = a_run(number=56, spec={"trigger": "paged"})
+    dry = a_run(name="try-it", by_operator=False, spec={"priority": 100, "dry_run": True})
+    assert advance(run, seen(a_policy(), run, dry)).status.phase is Phase.PENDING
+
+
+def test_a_waiting_run_does_not_begin_before_the_cooldown_of_the_one_before_it_ends() -> None:
+    before = a_run(Phase.FINISHED, number=56, outcome="Succeeded", completed_at=NOW, gated_at=NOW - timedelta(hours=1))
+    run = a_run(spec={"trigger": "paged"})
+    step = advance(run, seen(a_policy(), before, run))
+    assert (step.status.phase, step.status.reason, step.after) == (Phase.PENDING, "CoolingDown", 5 * 3600)
+    for free in (a_run(by_operator=False), a_run(spec={"trigger": "initial"})):
+        assert advance(free, seen(a_policy(), before, free)).status.phase is Phase.VALIDATING
+
+
+def alerted(started_s_ago: float, fingerprint: str | None = "f1") -> dict[str, Part]:
+    return {"trigger": "paged", "fingerprint": fingerprint, "starts_at": NOW - timedelta(seconds=started_s_ago)}
+
+
+@pytest.mark.parametrize(
+    ("evidence", "outdated"),
+    [([alerted(700)], True), ([alerted(700), alerted(500)], False), ([alerted(700), alerted(700, None)], False), ([], False)],
+)
+def test_a_run_whose_alerts_all_speak_of_an_earlier_champion_trains_nothing(evidence: list[Part], outdated: bool) -> None:
+    policy = a_policy(status={"champion": {"version": CHAMPION, "since": NOW - timedelta(seconds=600)}})
+    step = advance(run := a_run(spec={"trigger": "paged", "evidence": evidence}), seen(policy, run))
+    ended = (Phase.FINISHED, "EvidencePredatesChampion") if outdated else (Phase.VALIDATING, "Validating")
+    assert (step.status.phase, step.status.reason) == ended

@@ -1,0 +1,80 @@
+"""How often triggers may start runs: the checks that hold a start back for a while, each with its reason, its sentence and its end."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from retrainer.api.v1alpha1 import seconds
+from retrainer.core.observation import Observation, RunSeen
+from retrainer.core.phases import Outcome, Phase
+
+INITIAL: Final = "initial"
+_DAY: Final = timedelta(days=1)
+_COOLED: Final = frozenset({Outcome.ROLLED_BACK, Outcome.TRAINING_FAILED, Outcome.GATE_REJECTED, Outcome.DATA_REJECTED})
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Why no trigger may start a run now, and until when, where that is known."""
+
+    reason: str
+    message: str
+    until: datetime | None = None
+
+    def seconds_left(self, now: datetime) -> float | None:
+        """Return after how many seconds it is worth looking again, where that is known."""
+        return (self.until - now).total_seconds() if self.until is not None else None
+
+
+def limit(seen: Observation) -> Limit | None:
+    """Return the first limit in the way of another start, or None."""
+    return next((found for check in LIMITS if (found := check(seen)) is not None), None)
+
+
+def cools_down(seen: Observation) -> Limit | None:
+    """The last training or rollback ended too short a time ago."""
+    cooldown = seen.policy.spec.trigger_policy.cooldown
+    ends = [at for run in seen.runs if (at := _training_ended(run)) is not None]
+    until = max(ends) + timedelta(seconds=seconds(cooldown)) if ends else None
+    if until is None or seen.now >= until:
+        return None
+    return Limit("CoolingDown", f"the last training or rollback is younger than {cooldown}; until {until:%H:%M:%S} UTC", until)
+
+
+def has_had_its_runs(seen: Observation) -> Limit | None:
+    """Triggers have started as many runs in 24 hours as they may."""
+    most = seen.policy.spec.trigger_policy.max_runs_per_day
+    started = sorted(run.identity.created for run in seen.runs if _counts_today(run, seen.now))
+    if len(started) < most:
+        return None
+    until = started[-most] + _DAY
+    told = f"{len(started)} runs within 24 hours, triggerPolicy.maxRunsPerDay is {most}; until {until:%Y-%m-%d %H:%M:%S} UTC"
+    return Limit("MaxRunsPerDay", told, until)
+
+
+def is_still_counted(run: RunSeen, seen: Observation) -> bool:
+    """Say whether a limit still looks at a finished run: it must outlive the history limit until then."""
+    ended, cooldown = _training_ended(run), timedelta(seconds=seconds(seen.policy.spec.trigger_policy.cooldown))
+    return _counts_today(run, seen.now) or (ended is not None and seen.now < ended + cooldown)
+
+
+LIMITS: Final[tuple[Callable[[Observation], Limit | None], ...]] = (cools_down, has_had_its_runs)
+
+
+def is_limited(run: RunSeen) -> bool:
+    """Say whether the limits hold for a run: they do for what triggers start, not for a person or a first version."""
+    return run.by_operator and run.spec.trigger != INITIAL
+
+
+def _training_ended(run: RunSeen) -> datetime | None:
+    status = run.status
+    if status.outcome in _COOLED and status.completed_at is not None:
+        return status.completed_at
+    return status.gated_at
+
+
+def _counts_today(run: RunSeen, now: datetime) -> bool:
+    """A run that gave way before it began cost nothing, and the first version is nobody's trigger."""
+    gave_way = run.status.phase is Phase.FINISHED and run.status.frozen is None
+    return is_limited(run) and not gave_way and now < run.identity.created + _DAY

@@ -1,0 +1,46 @@
+"""The runs that wait for the training slot: who goes first, who gives way, and which of them takes up further evidence."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from retrainer.core.observation import RunSeen
+from retrainer.core.phases import Event, Phase, Reaction, reaction
+from retrainer.core.run.interruption import is_interrupted
+
+Place = tuple[int, datetime, str]
+
+
+def waiting(runs: Iterable[RunSeen]) -> list[RunSeen]:
+    """Return the runs in Pending that somebody still wants, the first to go first: by priority, then by age."""
+    return sorted((run for run in runs if run.status.phase is Phase.PENDING and not is_interrupted(run)), key=_place)
+
+
+def superseded_by(run: RunSeen, runs: Iterable[RunSeen]) -> RunSeen | None:
+    """Return the waiting run that takes a run's place, or None.
+
+    One that a trigger started gives way to a higher priority, which trains on the same data. A person's run, which may train differently,
+    only waits longer; and a dry run trains nothing, so it takes nobody's place.
+    """
+    if not run.by_operator or run.spec.dry_run:
+        return None
+    return next((other for other in waiting(runs) if outranks(other, run)), None)
+
+
+def outranks(other: RunSeen, run: RunSeen) -> bool:
+    """Say whether one run takes another's place in the line."""
+    return other.spec.priority > run.spec.priority and not other.spec.dry_run
+
+
+def taking_evidence(runs: Iterable[RunSeen]) -> RunSeen | None:
+    """Return the run that evidence joins: the first that waits, for the slot or in it for a node; a dry run stands for no evidence."""
+    joinable = [run for run in runs if reaction(Event.TRIGGER, run.status.phase) is Reaction.COALESCES]
+    return min((run for run in joinable if not is_interrupted(run) and not run.spec.dry_run), key=_joined_first, default=None)
+
+
+def _place(run: RunSeen) -> Place:
+    return -run.spec.priority, run.identity.created, run.name
+
+
+def _joined_first(run: RunSeen) -> tuple[bool, Place]:
+    """A run in Pending first: what has its slot already may begin to train at any moment."""
+    return run.status.phase is not Phase.PENDING, _place(run)

@@ -1,0 +1,51 @@
+"""Which reason to retrain wins, which gives way, and what people read when nothing is done."""
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.integration.account import Account
+from tests.integration.stage import Stage
+from tests.stand_ins.fake_trainer import HANGS, FakeTrainer
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+PAGED = {"name": "paged", "alert": {"matchLabels": {"alertname": "ModelDrift"}}}
+URGENT = {"name": "urgent", "priority": 80, "alert": {"matchLabels": {"alertname": "Outage"}}}
+
+
+def trigger_status(stage: Stage, name: str) -> dict[str, Any]:
+    """Return a trigger's entry in the policy's status, empty before there is one."""
+    return next((dict(one) for one in stage.policy_status().get("triggers") or () if one["name"] == name), {})
+
+
+async def test_a_run_that_waits_gives_way_to_a_higher_priority_and_no_two_train_at_once(stage: Stage) -> None:
+    await stage.given_a_champion(triggers=[PAGED, URGENT])
+    stage.kubelet.play(trainer=FakeTrainer(train=HANGS))
+    assert await stage.when_paged("a1") == 200
+    await stage.then_run_is_in("churn-2", "Training")
+    assert await stage.when_paged("a2") == 200
+    await stage.then_run_is_in("churn-3", "Pending", "TrainingSlotTaken")
+    assert await stage.when_paged("b1", alertname="Outage") == 200
+    ended = await stage.then_run_ends("churn-3", "Superseded", "HigherPriority")
+    assert ended["status"]["message"] == "gives way to churn-4 of priority 80, which trains on the same data"
+    assert not ended["status"].get("frozen")
+    winner = await stage.then_run_is_in("churn-4", "Pending", "TrainingSlotTaken")
+    assert (winner["spec"]["trigger"], [one["fingerprint"] for one in winner["spec"]["evidence"]]) == ("urgent", ["b1"])
+    assert not stage.jobs_of("churn-3")
+    assert not stage.jobs_of("churn-4")
+
+
+async def test_the_fifth_run_of_a_day_is_refused_and_everybody_reads_the_same_reason(stage: Stage, account: Account) -> None:
+    await stage.given_a_champion(triggers=[PAGED], triggerPolicy={"cooldown": "0s", "maxRunsPerDay": 1}, rollout={"stepWeights": []})
+    assert await stage.when_paged("a1") == 200
+    await stage.then_run_ends("churn-2", "Succeeded")
+    assert await stage.when_paged("a2") == 200
+    await stage.then(lambda: trigger_status(stage, "paged").get("state") == "Refused", "the trigger is refused")
+    told = trigger_status(stage, "paged")
+    assert (told["reason"], stage.seen.one("modelretrainruns", "churn-3")) == ("MaxRunsPerDay", None)
+    assert "1 runs within 24 hours, triggerPolicy.maxRunsPerDay is 1; until " in told["message"]
+    described = account.kubectl("describe", "mrp", "churn", f"--namespace={stage.namespace}")
+    assert re.search(r"Reason: +MaxRunsPerDay", described)
+    assert re.search(r"Normal +MaxRunsPerDay .* trigger paged: accuracy fell below 0.7; 1 runs within 24 hours", described)
