@@ -73,7 +73,7 @@ postgres:
 		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends postgresql; }
 
 .PHONY: trainer
-trainer: postgres trainer-image/.venv/.synced ## Run the trainer image's tests, on a real Postgres
+trainer: postgres init ## Run the trainer image's tests, on a real Postgres and a real S3 server
 	cd trainer-image && .venv/bin/python -m pytest -q
 
 .PHONY: e2e

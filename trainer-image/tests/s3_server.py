@@ -4,7 +4,6 @@ import os
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -64,10 +63,10 @@ def running_s3() -> Iterator[S3Server]:
 
 
 def _program() -> str:
-    """Return the server's program: S3_SERVER, or the cluster tool's build of it."""
+    """Return the server's program: S3_SERVER, or the build of the repository's cluster tool."""
     if given := os.environ.get("S3_SERVER"):
         return given
-    command = [sys.executable, "-m", "tests.cluster", "build", "versitygw"]
+    command = [str(_REPOSITORY / ".venv/bin/python"), "-m", "tests.cluster", "build", "versitygw"]
     built = subprocess.run(command, cwd=_REPOSITORY, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603 - fixed
     return built.stdout.splitlines()[-1]
 
