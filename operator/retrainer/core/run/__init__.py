@@ -11,7 +11,8 @@ from retrainer.core.run.interruption import interrupted
 from retrainer.core.run.pending import pending
 from retrainer.core.run.promoting import promoting, watching
 from retrainer.core.run.step import Step, hold
-from retrainer.core.run.training import training, validating
+from retrainer.core.run.training import training
+from retrainer.core.run.validating import validating
 
 
 def advance(run: RunSeen, seen: Observation) -> Step:  # noqa: C901, PLR0912 - one case a phase, nothing more

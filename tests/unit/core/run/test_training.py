@@ -8,7 +8,7 @@ from retrainer.core.observation import Component, Ended, JobSeen, PodSeen
 from retrainer.core.phases import Outcome, Phase
 from retrainer.core.run import advance
 from retrainer.core.run.step import Step
-from tests.builders import CANDIDATE, NOW, Part, a_job, a_pod, a_policy, a_result, a_run, seen
+from tests.builders import CANDIDATE, NOW, Part, a_job, a_pod, a_policy, a_result, a_run, kinds, seen
 
 JOB = "churn-risk-57-train-1"
 LOST = ("BackoffLimitExceeded", "Job has reached the specified backoff limit")
@@ -203,3 +203,38 @@ def test_a_long_message_is_cut_to_what_the_schema_admits() -> None:
     step = trained(a_job(JOB, failed=LOST), a_pod(JOB, exit_code=42, message=told))
     assert len(step.status.message) == 512
     assert step.status.completed_at == NOW
+
+
+def refused(**seen: Part) -> PodSeen:
+    """A pod that the kubelet did not admit: no container of it ever started."""
+    return a_pod(JOB, phase="Failed", reason="OutOfnvidia.com/gpu", **seen)
+
+
+def test_a_pod_that_its_node_refused_before_it_ran_is_no_failed_training() -> None:
+    step = trained(a_job(JOB, failed=LOST), refused(), phase=Phase.QUEUED)
+    assert (step.status.phase, step.status.reason, step.status.attempt) == (Phase.QUEUED, "RefusedByNode", 2)
+    assert "OutOfnvidia.com/gpu" in step.status.message
+    assert kinds(step.effects) == ["DeleteJob"]
+
+
+def test_the_node_has_time_to_catch_up_before_it_is_asked_again() -> None:
+    step = trained(a_job(JOB, failed=LOST), refused(age_s=2), phase=Phase.QUEUED)
+    assert (step.status.reason, step.status.attempt, step.effects, step.after) == ("RefusedByNode", 1, (), 3)
+
+
+def test_a_node_that_refuses_again_and_again_is_given_up() -> None:
+    fifth = "churn-risk-57-train-5"
+    step = trained(a_job(fifth, failed=LOST), a_pod(fifth, phase="Failed", reason="UnexpectedAdmissionError"), attempt=5)
+    assert ending(step) == (Outcome.TRAINING_FAILED, "RefusedByNode")
+
+
+def test_one_pod_that_ran_and_failed_is_a_failed_training_though_a_node_refused_another() -> None:
+    step = trained(a_job(JOB, failed=LOST), refused(), a_pod(JOB, exit_code=1, number=1))
+    assert ending(step) == (Outcome.TRAINING_FAILED, "BackoffLimitExceeded")
+
+
+@pytest.mark.parametrize("job", [a_job(JOB, complete=True), a_job(JOB, failed=LOST)], ids=["complete", "failed"])
+def test_a_job_that_ended_is_judged_once_the_end_of_its_pods_is_known_too(job: JobSeen) -> None:
+    step = trained(job, a_pod(JOB, phase="Running"))
+    assert (step.status.phase, step.status.outcome, step.effects) == (Phase.TRAINING, None, ())
+    assert step.after is not None

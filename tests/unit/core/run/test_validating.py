@@ -83,3 +83,10 @@ def test_a_validation_that_waits_says_what_for() -> None:
 def test_a_message_that_is_no_report_still_counts_as_rejected_data() -> None:
     step = validated(a_job(JOB, failed=FINAL), a_pod(JOB, exit_code=42, message="oops"))
     assert (step.status.reason, step.status.phase) == ("DataRejected", Phase.VALIDATING)
+
+
+def test_a_node_that_refuses_the_look_at_the_data_is_asked_for_as_long_as_it_takes() -> None:
+    tenth = "churn-risk-57-validate-10"
+    refused = a_pod(tenth, phase="Failed", reason="OutOfcpu")
+    step = validated(a_job(tenth, failed=("BackoffLimitExceeded", "…")), refused, validations=10)
+    assert (step.status.phase, step.status.reason, step.status.validations) == (Phase.VALIDATING, "RefusedByNode", 11)
