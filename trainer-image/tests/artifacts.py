@@ -27,6 +27,7 @@ def manifest(version: str = "20261123-030000-1", features: tuple[Feature, ...] =
     types = {"numeric": "double precision", "boolean": "boolean", "categorical": "text"}
     return Manifest(
         model_type="churn_risk",
+        task="binary",
         version=version,
         created_at="2026-11-23T03:00:00+00:00",
         files={},

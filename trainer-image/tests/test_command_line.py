@@ -80,8 +80,8 @@ def test_every_command_explains_itself_without_tensorflow(command: str) -> None:
 
 def test_migrate_seed_and_validate_one_after_the_other(empty_database: str) -> None:
     url = {"DATABASE_URL": empty_database}
-    assert orjson.loads(run("migrate", "--json", DRY_RUN="true", **url).stdout) == {"pending": ["0001"]}
-    assert orjson.loads(run("migrate", "--json", **url).stdout) == {"applied": ["0001"]}
+    assert orjson.loads(run("migrate", "--json", DRY_RUN="true", **url).stdout) == {"pending": ["0001", "0002"]}
+    assert orjson.loads(run("migrate", "--json", **url).stdout) == {"applied": ["0001", "0002"]}
     seeding = ("seed", "--until", "2026-11-22", "--days", "150", "--json")
     first = orjson.loads(run(*seeding, **url).stdout)
     assert first["world"]["members"] == 240

@@ -9,12 +9,14 @@ import pytest
 from tests.requests import asked, request_document
 from tests.worlds import TODAY, seed_world
 from trainer.database import connect
-from trainer.dataset.features import fit_features, weighted_quantile
+from trainer.dataset.features import fit_features
 from trainer.dataset.preparation import Prepared, prepare
 from trainer.dataset.reading import Dataset
-from trainer.dataset.split import balanced_weights, recency_weights, temporal_split
+from trainer.dataset.split import recency_weights, temporal_split
 from trainer.errors import DataRejected
 from trainer.models.base import FeatureKind
+from trainer.tasks import BINARY
+from trainer.weighting import weighted_quantile
 
 LAST = date(2026, 11, 21)
 
@@ -62,7 +64,7 @@ def test_a_row_counts_half_after_each_half_life() -> None:
 
 def test_both_outcomes_weigh_the_same_whatever_their_frequency() -> None:
     labels = np.array([1.0] * 5 + [0.0] * 95)
-    weights = balanced_weights(labels, np.linspace(0.1, 1, 100))
+    weights = BINARY.fitting_weights(labels, np.linspace(0.1, 1, 100))
     assert weights[labels == 1].sum() == pytest.approx(weights[labels == 0].sum())
     assert weights.mean() == pytest.approx(1)
 

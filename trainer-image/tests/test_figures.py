@@ -5,13 +5,13 @@ import pytest
 
 from trainer.artifact import Calibration
 from trainer.metrics import area_under_curve, binary_metrics, expected_calibration_error
-from trainer.runtime import calibrated
-from trainer.training.calibration import platt_scaling
+from trainer.tasks.binary import calibrated_probabilities
+from trainer.tasks.platt import platt_scaling
 
 
 def test_the_metrics_of_a_small_case_counted_by_hand() -> None:
     probabilities, labels = np.array([0.9, 0.8, 0.4, 0.3, 0.2]), np.array([1.0, 0.0, 1.0, 0.0, 0.0])
-    figures = binary_metrics(probabilities, labels, 0.5)
+    figures = binary_metrics(probabilities, labels, probabilities >= 0.5)
     assert figures["accuracy"] == pytest.approx(3 / 5)
     assert figures["baseline_accuracy"] == pytest.approx(3 / 5)
     assert figures["auc"] == pytest.approx(5 / 6)
@@ -45,8 +45,8 @@ def test_platt_scaling_makes_overconfident_logits_honest() -> None:
     calibration = platt_scaling(boasting.astype(float), labels, np.ones(5000))
     assert calibration.slope == pytest.approx(1 / 3, abs=0.03)
     assert calibration.intercept == pytest.approx(-1 / 3, abs=0.1)
-    before = expected_calibration_error(calibrated(boasting, Calibration()), labels)
-    after = expected_calibration_error(calibrated(boasting, calibration), labels)
+    before = expected_calibration_error(calibrated_probabilities(boasting, Calibration()), labels)
+    after = expected_calibration_error(calibrated_probabilities(boasting, calibration), labels)
     assert after < 0.03
     assert before > 0.1
 

@@ -12,6 +12,7 @@ from trainer.migrations import migrate, pending_revisions
 CONTRACT = {
     "profiles": {"id", "role", "union_tenure_years", "member_age"},
     "member_snapshots": {"member_id", "as_of", "churned", "outcome_at"},
+    "unit_workload": {"unit_id", "day", "cases", "outcome_at"},
     "ml_predictions": {
         *("id", "model_type", "model_version", "user_id", "predicted_at", "prediction", "predicted_label"),
         *("confidence_score", "response_time_ms", "features"),
@@ -32,14 +33,14 @@ def test_the_tables_are_those_of_the_metrics_contract(database: str, table: str,
 
 
 def test_migrating_twice_changes_nothing(empty_database: str) -> None:
-    assert pending_revisions(empty_database) == migrate(empty_database) == ["0001"]
+    assert pending_revisions(empty_database) == migrate(empty_database) == ["0001", "0002"]
     assert pending_revisions(empty_database) == migrate(empty_database) == []
 
 
 def test_of_several_pods_at_once_one_migrates(empty_database: str) -> None:
     with ThreadPoolExecutor(4) as pods:
         applied = list(pods.map(migrate, [empty_database] * 4))
-    assert sorted(applied) == [[], [], [], ["0001"]]
+    assert sorted(applied) == [[], [], [], ["0001", "0002"]]
 
 
 def test_a_role_that_owns_only_its_tables_is_enough(empty_database: str) -> None:
@@ -53,7 +54,7 @@ def test_a_role_that_owns_only_its_tables_is_enough(empty_database: str) -> None
             SQL("grant connect on database {} to tenant").format(Identifier(empty_database.rsplit("/", 1)[1]))
         )
     url = empty_database.replace("test@", "tenant@")
-    assert migrate(url) == ["0001"]
+    assert migrate(url) == ["0001", "0002"]
     assert migrate(url) == []
     with psycopg.connect(url) as connection:
         owners = connection.execute("select distinct schemaname, tableowner from pg_tables where tablename like 'm%_%'")

@@ -30,7 +30,7 @@ def test_the_same_seed_gives_the_same_world(database: str) -> None:
     seed_world(database, days=60)
     first = snapshots_of(database)
     with psycopg.connect(database) as connection:
-        for table in ("member_snapshots", "profiles", "world_truth", "world"):
+        for table in ("member_snapshots", "profiles", "unit_workload", "world_truth", "world"):
             connection.execute(SQL("delete from {}").format(Identifier(table)))
     seed_world(database, days=60)
     assert snapshots_of(database) == first
@@ -61,7 +61,7 @@ def test_a_world_that_is_continued_is_the_one_that_was_never_interrupted(databas
     continue_world(database, until=TODAY, concept_drift_from=DRIFT)
     continued = snapshots_of(database), rows(database, "select * from profiles order by id")
     with psycopg.connect(database) as connection:
-        for table in ("member_snapshots", "profiles", "world_truth", "world"):
+        for table in ("member_snapshots", "profiles", "unit_workload", "world_truth", "world"):
             connection.execute(SQL("delete from {}").format(Identifier(table)))
     seed_world(database, days=80, concept_drift_from=DRIFT)
     assert (snapshots_of(database), rows(database, "select * from profiles order by id")) == continued
@@ -121,3 +121,40 @@ def test_the_demos_sql_writes_an_outcome_for_each_prediction(database: str) -> N
                where not exists (select from ml_outcomes o where o.prediction_id = p.id)"""
         )
         assert written.rowcount == 240
+
+
+def test_units_have_cases_until_today_and_what_is_known_ahead_after_it(database: str) -> None:
+    seed_world(database, days=60, units=5)
+    assert rows(database, "select count(*), count(distinct unit_id) from unit_workload") == [((60 + 28) * 5, 5)]
+    assert rows(database, "select max(day) from unit_workload where cases is not null") == [
+        (TODAY - timedelta(days=1),)
+    ]
+    ahead = "select count(*) filter (where is_holiday is null or members is null) from unit_workload where day > %s"
+    assert rows(database, ahead, TODAY) == [(0,)]
+
+
+def test_cases_follow_the_week_and_the_holidays(database: str) -> None:
+    seed_world(database, days=700, units=6)
+    query = "select avg(cases) from unit_workload where extract(isodow from day) = {} and not is_holiday"
+    monday, sunday = (float(rows(database, query.format(day))[0][0]) for day in (1, 7))
+    assert sunday < 0.5 * monday
+    holidays = "select avg(cases) filter (where is_holiday) / avg(cases) from unit_workload"
+    assert float(rows(database, holidays)[0][0]) < 0.6
+
+
+def test_a_concept_drift_moves_cases_to_the_weeks_end(database: str) -> None:
+    seed_world(database, days=200, units=6, concept_drift_from=DRIFT)
+    query = """select avg(cases) filter (where extract(isodow from day) = 5) /
+                      avg(cases) filter (where extract(isodow from day) = 1) from unit_workload where day {} %s"""
+    before, since = (float(rows(database, query.format(sign), DRIFT)[0][0]) for sign in ("<", ">="))
+    assert before < 0.9
+    assert since > 1.4
+
+
+def test_the_live_view_has_each_units_past_and_what_is_ahead(database: str) -> None:
+    seed_world(database, days=60, units=5)
+    query = "select unit_id, origin, history, ahead from unit_workload_live order by unit_id"
+    unit, origin, history, ahead = rows(database, query)[0]
+    assert (unit, origin, len(history)) == ("unit-01", TODAY - timedelta(days=1), 420)
+    assert history[:-59] == [None] * (420 - 59)
+    assert set(ahead[str(TODAY)]) == {"members", "is_holiday", "dues_run"}

@@ -8,13 +8,13 @@ Floats = NDArray[np.float64]
 _ECE_BINS = 10
 
 
-def binary_metrics(probabilities: Floats, labels: Floats, threshold: float) -> dict[str, float]:
-    """Return accuracy, auc, ece, brier, precision, recall and baseline_accuracy of probabilities [rows] and 0/1 labels.
+def binary_metrics(probabilities: Floats, labels: Floats, predicted: NDArray[np.bool_]) -> dict[str, float]:
+    """Return accuracy, auc, ece, brier, precision, recall and baseline_accuracy.
 
+    All [rows]: probabilities, labels of 0 and 1, and whether each was called positive.
     `baseline_accuracy` is that of always answering the more frequent outcome; `precision` is 0 where nothing was
     called positive.
     """
-    predicted = probabilities >= threshold
     actual = labels == 1
     hits = float((predicted & actual).sum())
     return {

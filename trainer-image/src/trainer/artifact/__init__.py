@@ -3,9 +3,10 @@
 from trainer.artifact.errors import ArtifactRejected
 from trainer.artifact.files import Directory, Files, Held
 from trainer.artifact.loading import Artifact, Weights, load
-from trainer.artifact.manifest import Calibration, Feature, Manifest
+from trainer.artifact.manifest import Feature, Manifest
 from trainer.artifact.packing import pack
 from trainer.artifact.reference import Histogram, Reference
+from trainer.tasks.base import Calibration
 
 __all__ = [
     "Artifact",

@@ -1,5 +1,6 @@
 """`trainer verify`."""
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -32,8 +33,9 @@ def verify(
 
 
 def require_sane_predictions(artifact: Artifact) -> None:
-    """Raise ArtifactRejected if some weights do not answer, with a probability, for a row of which nothing is known."""
+    """Raise ArtifactRejected if some weights do not answer, with a confidence, for a row of which nothing is known."""
     for weights in ("shipped", "evaluated"):
-        prediction = Predictor(artifact, weights).predict([{}])[0]
-        if not 0 <= prediction.probability <= 1:
-            raise ArtifactRejected("InsanePrediction", f"the {weights} weights give {prediction.probability}")
+        predictor = Predictor(artifact, weights)
+        answer = predictor.predict([dict.fromkeys(predictor.task.needs, 1.0)])[0]
+        if not (math.isfinite(answer.value) and 0 <= answer.confidence <= 1):
+            raise ArtifactRejected("InsanePrediction", f"the {weights} weights give {answer.value}")

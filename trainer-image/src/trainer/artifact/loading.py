@@ -62,7 +62,7 @@ def load(source: Files | Path) -> Artifact:
 
 
 def weight_shapes(layer_sizes: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
-    """Return the shape of each weight of a network with these widths, from the inputs to the logit."""
+    """Return the shape of each weight of a network with these widths, from the inputs to the outputs."""
     shapes: dict[str, tuple[int, ...]] = {}
     for index, (inputs, units) in enumerate(pairwise(layer_sizes)):
         shapes[f"layer{index}.kernel"] = (inputs, units)

@@ -10,6 +10,8 @@ import orjson
 from trainer.artifact.errors import ArtifactRejected
 from trainer.artifact.fields import boolean, integer, items, mapping, number, text
 from trainer.models.base import FeatureKind
+from trainer.tasks import TASKS
+from trainer.tasks.base import Calibration
 
 SCHEMA_VERSION = 1
 MANIFEST_NAME = "manifest.json"
@@ -59,14 +61,6 @@ class Feature:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Calibration:
-    """Platt scaling of the network's logit z: probability = 1 ÷ (1 + exp(−(slope · z + intercept)))."""
-
-    slope: float = 1.0
-    intercept: float = 0.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """Everything that is known of a version; times are ISO 8601, `columns` are the training table's with their types.
 
@@ -75,6 +69,7 @@ class Manifest:
     """
 
     model_type: str
+    task: str
     version: str
     created_at: str
     files: Mapping[str, FileEntry]
@@ -93,8 +88,8 @@ class Manifest:
 
     @property
     def layer_sizes(self) -> tuple[int, ...]:
-        """The widths from the inputs to the one logit."""
-        return (sum(feature.width for feature in self.features), *self.hidden_layers, 1)
+        """The widths from the inputs to the task's outputs."""
+        return (sum(feature.width for feature in self.features), *self.hidden_layers, TASKS[self.task].outputs)
 
     @property
     def feature_schema(self) -> dict[str, Any]:
@@ -121,6 +116,7 @@ def parse(content: bytes) -> Manifest:
         raise ArtifactRejected("ManifestUnknown", "the manifest's schema version or architecture is not known here")
     return Manifest(
         model_type=_name(document, "model_type"),
+        task=_task(document),
         version=_name(document, "version"),
         created_at=text(document, "created_at"),
         files=_files(mapping(document.get("files"), "files")),
@@ -144,6 +140,13 @@ def _name(document: Mapping[str, Any], key: str) -> str:
     if not _NAME.fullmatch(value):
         raise ArtifactRejected("ManifestInvalid", f"{key} {value!r:.80} is not a plain name")
     return value
+
+
+def _task(document: Mapping[str, Any]) -> str:
+    task = text(document, "task")
+    if task not in TASKS:
+        raise ArtifactRejected("ManifestUnknown", f"the task {task!r:.80} is not known here")
+    return task
 
 
 def _files(document: Mapping[str, Any]) -> dict[str, FileEntry]:
@@ -191,4 +194,9 @@ def _hidden_layers(sizes: Sequence[Any]) -> tuple[int, ...]:
 
 
 def _calibration(document: Mapping[str, Any]) -> Calibration:
-    return Calibration(slope=number(document, "slope"), intercept=number(document, "intercept"))
+    return Calibration(
+        slope=number(document, "slope"),
+        intercept=number(document, "intercept"),
+        location=number(document, "location"),
+        scale=number(document, "scale", 1e-12),
+    )

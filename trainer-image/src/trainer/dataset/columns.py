@@ -24,9 +24,18 @@ def feature_columns(
         and (kind := feature_kind(column_type)) is not None
         and is_wanted(name, patterns.allow, deny)
     }
-    if not features:
+    if not features and model.windows is None:
         raise DataRejected("NoFeatures", f"no column of {model.table} is a feature that the policy allows")
     return features
+
+
+def derived_columns(model: ModelDefinition, patterns: FeaturePatterns) -> dict[str, FeatureKind]:
+    """Return the features that are computed from the label's past; only `deny` applies to them."""
+    if model.windows is None:
+        return {}
+    kinds = dict.fromkeys(model.windows.numeric, FeatureKind.NUMERIC)
+    kinds |= dict.fromkeys(model.windows.categorical, FeatureKind.CATEGORICAL)
+    return {name: kind for name, kind in kinds.items() if is_wanted(name, ("*",), patterns.deny)}
 
 
 def require_own_columns(model: ModelDefinition, types: Mapping[str, str]) -> None:

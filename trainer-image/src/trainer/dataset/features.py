@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from trainer.artifact.manifest import MAX_CATEGORIES, Feature
 from trainer.dataset.reading import Dataset, Floats
 from trainer.models.base import FeatureKind
+from trainer.weighting import weighted_quantile
 
 # A mark for missing values is an input of its own; it needs rows enough to learn what being missing means.
 _MIN_MARKED_ROWS = 20
@@ -76,14 +77,6 @@ def _scaled_feature(name: str, kind: FeatureKind, values: Floats, weights: Float
         scale=deviation if deviation > 1e-6 * max(1.0, abs(mean)) else 1.0,
         marks_missing=_marks_missing(missing),
     )
-
-
-def weighted_quantile(values: Floats, weights: Floats, share: float) -> float:
-    """Return the smallest value such that the values up to it hold that share of the weight."""
-    order = np.argsort(values, kind="stable")
-    cumulated = np.cumsum(weights[order])
-    index = int(np.searchsorted(cumulated, share * cumulated[-1]))
-    return float(values[order[min(index, len(values) - 1)]])
 
 
 def _marks_missing(missing: NDArray[np.bool_]) -> bool:

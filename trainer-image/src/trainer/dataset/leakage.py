@@ -8,11 +8,9 @@ from numpy.typing import NDArray
 
 from trainer.dataset.reading import Dataset, Floats
 from trainer.errors import DataRejected
-from trainer.metrics import area_under_curve
 from trainer.models.base import FeatureKind
+from trainer.tasks import Task
 
-# Real features of people's behaviour stay far below; a copy of the outcome, or of a consequence of it, does not.
-_PERFECT_AUC = 0.995
 _MIN_UNLABELLED_ROWS = 30
 _ABSENT_RATIO = 0.05
 _PRESENT_RATIO = 0.5
@@ -20,7 +18,11 @@ _MIN_ROWS_A_CATEGORY = 20
 
 
 def require_no_leak(
-    dataset: Dataset, kinds: Mapping[str, FeatureKind], unlabelled_rows: int, unlabelled_present: Mapping[str, float]
+    task: Task,
+    dataset: Dataset,
+    kinds: Mapping[str, FeatureKind],
+    unlabelled_rows: int,
+    unlabelled_present: Mapping[str, float],
 ) -> None:
     """Raise DataRejected (LabelLeak) if a feature alone tells the outcome, or is filled in only once it is known."""
     for name, kind in kinds.items():
@@ -30,30 +32,27 @@ def require_no_leak(
             newest = dataset.days > dataset.days[-1] - np.timedelta64(30, "D")
             if 1 - missing[newest].mean() > _PRESENT_RATIO:
                 raise _leak(name, "rows without an outcome have no value of it, as if it came with the outcome")
-        auc = separation(values, missing, dataset.labels, kind)
-        if auc >= _PERFECT_AUC:
-            raise _leak(name, f"alone it tells the outcome with an AUC of {auc:.3f}")
+        known = separation(task, values, missing, dataset.labels, kind)
+        if known >= task.leak:
+            raise _leak(name, f"alone it tells the outcome, {known:.3f} of 1")
 
 
-def separation(values: NDArray[Any], missing: NDArray[np.bool_], labels: Floats, kind: FeatureKind) -> float:
-    """Return how well one column tells the outcome: the AUC, in its better direction, of its values or its gaps."""
-    best = _better_direction(missing.astype(np.float64), labels)
+def separation(
+    task: Task, values: NDArray[Any], missing: NDArray[np.bool_], labels: Floats, kind: FeatureKind
+) -> float:
+    """Return how well one column tells the outcome, by its values or by its gaps, as the task associates them."""
+    best = task.association(missing.astype(np.float64), labels)
     present, known = values[~missing], labels[~missing]
     if len(np.unique(known)) < 2:  # noqa: PLR2004 - one outcome only: there is nothing to tell apart
         return best
     if kind is not FeatureKind.CATEGORICAL:
-        return max(best, _better_direction(present.astype(np.float64), known))
+        return max(best, task.association(present.astype(np.float64), known))
     categories, codes = np.unique(present.astype(str), return_inverse=True)
     if len(present) < _MIN_ROWS_A_CATEGORY * len(categories):
         # With few rows a category, each tells its own rows' outcome by chance.
         return best
     means = np.bincount(codes, weights=known) / np.bincount(codes)
-    return max(best, _better_direction(means[codes], known))
-
-
-def _better_direction(scores: Floats, labels: Floats) -> float:
-    auc = area_under_curve(scores, labels)
-    return max(auc, 1 - auc)
+    return max(best, task.association(means[codes], known))
 
 
 def _missing(values: NDArray[Any]) -> NDArray[np.bool_]:

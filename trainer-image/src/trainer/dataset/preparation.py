@@ -3,16 +3,17 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from psycopg import Connection
 
 from trainer.artifact.manifest import Feature
 from trainer.database import column_types
-from trainer.dataset.columns import feature_columns
+from trainer.dataset.columns import derived_columns, feature_columns
 from trainer.dataset.features import fit_features
 from trainer.dataset.leakage import require_no_leak
 from trainer.dataset.reading import Dataset, newest_labelled_day, present_ratios_of_unlabelled, read_labelled
+from trainer.dataset.series import rows_of_series
 from trainer.dataset.split import Split, recency_weights, temporal_split
 from trainer.errors import DataRejected
 from trainer.models.base import FeatureKind
@@ -46,10 +47,11 @@ def prepare(connection: Connection, request: RetrainRequest, besides: Mapping[st
     kinds = feature_columns(model, types, selection.features)
     last = newest_labelled_day(connection, model) - selection.label_delay
     read = {name: kind for name, kind in besides.items() if name in types} | kinds
-    dataset = read_labelled(connection, model, read, last=last, window=selection.window)
+    dataset = _rows(connection, request, read, last)
     split = temporal_split(dataset, last=last, holdout=selection.holdout, half_life=selection.recency_half_life)
-    require_no_leak(dataset, kinds, *present_ratios_of_unlabelled(connection, model, kinds, since=last))
+    require_no_leak(model.task, dataset, kinds, *present_ratios_of_unlabelled(connection, model, kinds, since=last))
     weights = recency_weights(dataset.days, split.first_holdout_day, selection.recency_half_life)
+    kinds |= derived_columns(model, selection.features)
     fitted = fit_features(dataset.where(split.training), weights[split.training], kinds)
     if not fitted.features:
         raise DataRejected("NoFeatures", f"no column of {model.table} varies in the training part")
@@ -63,3 +65,14 @@ def prepare(connection: Connection, request: RetrainRequest, besides: Mapping[st
     return Prepared(
         types=types, dataset=dataset, split=split, features=fitted.features, last=last, warnings=fitted.warnings
     )
+
+
+def _rows(connection: Connection, request: RetrainRequest, kinds: Mapping[str, FeatureKind], last: date) -> Dataset:
+    """Return the labelled rows of the request's window; of series, a row for each target day and origin."""
+    model, window = request.model, request.data.window
+    if model.windows is None:
+        dataset, _ = read_labelled(connection, model, kinds, last=last, window=window)
+        return dataset
+    context = timedelta(days=model.windows.context)
+    daily, ids = read_labelled(connection, model, kinds, last=last, window=window + context)
+    return rows_of_series(daily, ids, model.windows, last - window + timedelta(days=1))

@@ -20,7 +20,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Labelled rows: the day and the label (0 or 1) of each, and its columns.
+    """Labelled rows: the day and the label (of a classifier 0 or 1) of each, and its columns.
 
     A numeric or boolean column is float64 with NaN for a missing value, a categorical one objects: strings and None.
     """
@@ -60,10 +60,10 @@ def newest_labelled_day(connection: Connection, model: ModelDefinition) -> date:
 
 def read_labelled(
     connection: Connection, model: ModelDefinition, kinds: Mapping[str, FeatureKind], *, last: date, window: timedelta
-) -> Dataset:
-    """Return the labelled rows of the window that ends with the day `last`, oldest first."""
+) -> tuple[Dataset, NDArray[Any]]:
+    """Return the labelled rows of the window that ends with the day `last`, oldest first, and whose each is."""
     selection = SQL("select {} from {} where {} is not null and {} order by {}").format(
-        SQL(", ").join(map(Identifier, (model.date_column, model.label_column, *kinds))),
+        SQL(", ").join(map(Identifier, (model.id_column, model.date_column, model.label_column, *kinds))),
         Identifier(model.table),
         Identifier(model.label_column),
         in_window(model, last, window),
@@ -81,8 +81,8 @@ def present_ratios_of_unlabelled(
     connection: Connection, model: ModelDefinition, names: Collection[str], *, since: date
 ) -> tuple[int, dict[str, float]]:
     """Return how many rows of a later day have no outcome yet, and the share of them with a value, by column."""
-    counts = SQL(", ").join(SQL("count({})").format(Identifier(name)) for name in names)
-    query = SQL("select count(*), {} from {} where {} is null and {} > {}").format(
+    counts = SQL(", ").join([SQL("count(*)"), *(SQL("count({})").format(Identifier(name)) for name in names)])
+    query = SQL("select {} from {} where {} is null and {} > {}").format(
         counts,
         Identifier(model.table),
         Identifier(model.label_column),
@@ -100,13 +100,14 @@ def in_window(model: ModelDefinition, last: date, window: timedelta) -> Composed
     )
 
 
-def _parsed(buffer: BytesIO, model: ModelDefinition, kinds: Mapping[str, FeatureKind]) -> Dataset:
-    texts = [name for name, kind in kinds.items() if kind is FeatureKind.CATEGORICAL]
+def _parsed(buffer: BytesIO, model: ModelDefinition, kinds: Mapping[str, FeatureKind]) -> tuple[Dataset, NDArray[Any]]:
+    texts = [model.id_column, *(name for name, kind in kinds.items() if kind is FeatureKind.CATEGORICAL)]
     # Only the empty field is missing: a member may well be called "NA".
     frame = pd.read_csv(buffer, dtype=dict.fromkeys(texts, object), keep_default_na=False, na_values=[""])
     columns = {name: _values(frame[name], kind) for name, kind in kinds.items()}
     days = frame[model.date_column].to_numpy(dtype="datetime64[D]")
-    return Dataset(days, _booleans(frame[model.label_column]), columns)
+    label = FeatureKind.BOOLEAN if model.task.label_is_boolean else FeatureKind.NUMERIC
+    return Dataset(days, _values(frame[model.label_column], label), columns), frame[model.id_column].to_numpy()
 
 
 def _values(column: "pd.Series[Any]", kind: FeatureKind) -> NDArray[Any]:

@@ -53,14 +53,6 @@ def recency_weights(days: NDArray[np.datetime64], present: date, half_life: time
     return weights
 
 
-def balanced_weights(labels: Floats, weights: Floats) -> Floats:
-    """Return the weights scaled so that both outcomes weigh the same and the mean is 1; calibration undoes the bias."""
-    positive = float(weights[labels == 1].sum())
-    negative = float(weights[labels == 0].sum())
-    balanced: Floats = weights * np.where(labels == 1, 0.5 / positive, 0.5 / negative) * len(labels)
-    return balanced
-
-
 def _newest_share(days: NDArray[np.datetime64], weights: Floats) -> NDArray[np.bool_]:
     """Return the mask of the newest whole days that hold the validation share of the weight, and rows enough."""
     wanted = _VALIDATION_SHARE * weights.sum()

@@ -49,10 +49,10 @@ def require_good_data(checks: Sequence[Check]) -> None:
 
 
 def _row_count(connection: Connection, model: ModelDefinition, quality: DataQuality) -> Check:
-    live = model.live
-    query = SQL("select count(*) from {} where {} = {}").format(
-        Identifier(live.table), Identifier(live.role_column), Literal(live.role)
-    )
+    population = model.population
+    query = SQL("select count(*) from {}").format(Identifier(population.table))
+    if population.role_column is not None:
+        query += SQL(" where {} = {}").format(Identifier(population.role_column), Literal(population.role))
     count = int(str(_only_row(connection, query)[0]))
     return Check(
         name="row_count_check",
@@ -61,7 +61,7 @@ def _row_count(connection: Connection, model: ModelDefinition, quality: DataQual
         limit=quality.min_rows,
         action=Action.REJECT,
         reason="InsufficientRows",
-        message=f"{count} {live.noun}, at least {quality.min_rows} are needed",
+        message=f"{count} {population.noun}, at least {quality.min_rows} are needed",
     )
 
 
@@ -92,8 +92,8 @@ def _completeness(
     kinds: Mapping[str, FeatureKind],
     rows: Composed,
 ) -> Iterator[Check]:
-    counts = SQL(", ").join(SQL("count({})").format(Identifier(name)) for name in kinds)
-    query = SQL("select count(*), {} from {} where {} is not null and {}").format(
+    counts = SQL(", ").join([SQL("count(*)"), *(SQL("count({})").format(Identifier(name)) for name in kinds)])
+    query = SQL("select {} from {} where {} is not null and {}").format(
         counts, Identifier(model.table), Identifier(model.label_column), rows
     )
     total, *present = (int(str(value)) for value in _only_row(connection, query))

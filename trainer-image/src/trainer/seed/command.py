@@ -19,6 +19,7 @@ _DATE = ["%Y-%m-%d"]
 def seed(  # noqa: PLR0913 - one parameter an option
     *,
     members: Annotated[int, typer.Option(min=1, max=100_000, help="Members of the platform.")] = 240,
+    units: Annotated[int, typer.Option(min=1, max=10_000, help="Units of the platform.")] = 12,
     days: Annotated[int, typer.Option(min=2, max=5000, help="Days of history up to --until.")] = 400,
     until: Annotated[
         datetime | None, typer.Option(formats=_DATE, help="Last day of the world; today if left out.")
@@ -29,10 +30,11 @@ def seed(  # noqa: PLR0913 - one parameter an option
     ] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Begin anew: delete the world that is there.")] = False,
     concept_drift_from: Annotated[
-        datetime | None, typer.Option(formats=_DATE, help="From this day on other members churn: engaged ones leave.")
+        datetime | None,
+        typer.Option(formats=_DATE, help="From this day on engaged members churn, and weeks begin calmly."),
     ] = None,
     covariate_drift_from: Annotated[
-        datetime | None, typer.Option(formats=_DATE, help="From this day on members are younger and newer.")
+        datetime | None, typer.Option(formats=_DATE, help="From this day on members are younger, and units larger.")
     ] = None,
     missing_from: Annotated[
         str | None, typer.Option(metavar="COLUMN", help="This column loses values, see --missing-since and -ratio.")
@@ -48,8 +50,9 @@ def seed(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Fill the database with a believable membership platform, reproducible by its seed.
 
-    Weekly snapshots of each member go to member_snapshots, the present to profiles, and who churns at present to
-    world_truth. Asked twice for the same world it changes nothing. DRY_RUN=true only says what would be written.
+    Weekly snapshots of each member go to member_snapshots, the present to profiles, who churns at present to
+    world_truth, the daily cases of each unit to unit_workload, with what is known ahead of the next four weeks. Asked
+    twice for the same world it changes nothing. DRY_RUN=true only says what would be written.
     """
     changes: dict[str, Any] = {
         "until": until.date() if until is not None else date.today(),  # noqa: DTZ011 - the platform's own calendar
@@ -70,7 +73,7 @@ def seed(  # noqa: PLR0913 - one parameter an option
             parameters = _continued(before, changes)
         else:
             start = changes["until"] - timedelta(days=days - 1)
-            parameters = _begun(changes | {"seed": random_seed, "members": members, "start": start})
+            parameters = _begun(changes | {"seed": random_seed, "members": members, "units": units, "start": start})
         _refuse_overwriting(before, parameters, may_overwrite=append or replace)
         if settings.dry_run:
             say(f"would write the world {parameters}", {"world": parameters.to_dict()}, as_json)

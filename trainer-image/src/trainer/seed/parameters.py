@@ -36,6 +36,7 @@ class Parameters:
     missing_from: date | None = None
     missing_ratio: float = 0.4
     new_column: str | None = None
+    units: int = 12
 
     @property
     def days(self) -> int:

@@ -13,6 +13,7 @@ from psycopg.types.json import Jsonb
 from trainer.database import column_types
 from trainer.errors import BadConfiguration
 from trainer.seed.parameters import NUMERIC_COLUMNS, Parameters
+from trainer.seed.workload import unit_days
 from trainer.seed.world import Snapshot, snapshots
 
 _OUTCOME_DELAY = timedelta(days=1)
@@ -46,7 +47,7 @@ def write_world(connection: Connection, parameters: Parameters, before: Paramete
 
     Rows of days before `before.until` stay as they are, but for a column that is new.
     """
-    if not column_types(connection, "member_snapshots"):
+    if not column_types(connection, "unit_workload"):
         raise BadConfiguration("the database has no schema yet: run `trainer migrate` first")
     connection.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
     _create_tables(connection, parameters)
@@ -55,6 +56,7 @@ def write_world(connection: Connection, parameters: Parameters, before: Paramete
     first_day = parameters.start if before is None or adds_column else before.until
     _write_snapshots(connection, parameters, [snapshot for snapshot in past if snapshot.day >= first_day], before)
     _write_present(connection, parameters, present)
+    _write_workload(connection, parameters, parameters.start if before is None else before.until)
     connection.execute("delete from world")
     connection.execute("insert into world (parameters) values (%s)", (Jsonb(parameters.to_dict()),))
     return _summary(connection, parameters, present)
@@ -64,6 +66,7 @@ def delete_world(connection: Connection) -> None:
     """Empty the tables of the world; predictions and outcomes, models and the ledger stay."""
     connection.execute("delete from member_snapshots")
     connection.execute("delete from profiles")
+    connection.execute("delete from unit_workload")
     for table in ("world", "world_truth"):
         connection.execute(SQL("drop table if exists {}").format(Identifier(table)))
 
@@ -109,6 +112,24 @@ def _write_present(connection: Connection, parameters: Parameters, present: Snap
     _upsert(connection, "profiles", columns, members + staff, key=("id",), updated=parameters.columns)
     truth = list(zip(ids, present.lapses.tolist(), strict=True))
     _upsert(connection, "world_truth", ("member_id", "churned"), truth, key=("member_id",), updated=("churned",))
+
+
+def _write_workload(connection: Connection, parameters: Parameters, first_day: date) -> None:
+    columns = ("unit_id", "day", "members", "is_holiday", "dues_run", "cases", "outcome_at")
+    days = (day for day in unit_days(parameters) if day.day >= first_day)
+    rows = (
+        (
+            f"unit-{unit + 1:02d}",
+            day.day,
+            members,
+            day.is_holiday,
+            day.dues_run,
+            *((cases, day.day + _OUTCOME_DELAY) if day.day + _OUTCOME_DELAY <= parameters.until else (None, None)),
+        )
+        for day in days
+        for unit, (members, cases) in enumerate(zip(day.members.tolist(), day.cases.tolist(), strict=True))
+    )
+    _upsert(connection, "unit_workload", columns, rows, key=("unit_id", "day"), updated=columns[2:])
 
 
 def _upsert(

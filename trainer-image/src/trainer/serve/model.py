@@ -8,9 +8,10 @@ from trainer.encoding import InvalidFeature
 from trainer.errors import BadConfiguration
 from trainer.models import find_model
 from trainer.models.base import LiveTable
-from trainer.runtime import Prediction, Predictor
+from trainer.runtime import Predictor
 from trainer.serve.request import FeatureValue, Refusal
 from trainer.store import Store
+from trainer.tasks import Prediction
 
 
 class ServedModel:
@@ -30,10 +31,10 @@ class ServedModel:
         Names that the model does not know are ignored: in a canary one client talks to two versions of one schema each.
         """
         try:
-            prediction = self._predictor.predict([features])[0]
+            prediction: Prediction = self._predictor.predict([features])[0]
         except InvalidFeature as invalid:
             raise Refusal(422, "InvalidFeature", str(invalid)) from None
-        if not math.isfinite(prediction.probability):
+        if not math.isfinite(prediction.value):
             raise ArithmeticError("the prediction is not finite")
         return prediction
 

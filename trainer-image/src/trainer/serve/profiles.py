@@ -83,7 +83,7 @@ class Profiles:
 
     async def _read(self, connection: Connection, columns: Sequence[str]) -> AsyncIterator[tuple[str, Row]]:
         async with connection.transaction(), connection.cursor(name="profiles") as cursor:
-            await cursor.execute(self._query(columns), (self._live.role,))
+            await cursor.execute(self._query(columns))
             while True:
                 async with asyncio.timeout(FETCH_SECONDS):
                     chunk: list[tuple[Any, ...]] = await cursor.fetchmany(ROWS_PER_FETCH)
@@ -95,8 +95,12 @@ class Profiles:
     def _query(self, columns: Sequence[str]) -> sql.Composed:
         # The identifier as text, whatever its type is: that is how a request names it.
         member_id = sql.SQL("{}::text").format(sql.Identifier(self._live.id_column))
-        return sql.SQL("SELECT {columns} FROM {table} WHERE {role} = %s").format(
+        query = sql.SQL("SELECT {columns} FROM {table}").format(
             columns=sql.SQL(", ").join([member_id, *map(sql.Identifier, columns)]),
             table=sql.Identifier(self._live.table),
-            role=sql.Identifier(self._live.role_column),
+        )
+        if self._live.role_column is None:
+            return query
+        return query + sql.SQL(" WHERE {} = {}").format(
+            sql.Identifier(self._live.role_column), sql.Literal(self._live.role)
         )

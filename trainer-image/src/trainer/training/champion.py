@@ -37,13 +37,15 @@ def find_champion(request: RetrainRequest, types: Mapping[str, str]) -> Champion
         return Champion(objection=f"the artifact of {version} cannot be used: {rejection.message}")
     if artifact.manifest.model_type != request.model_type:
         return Champion(objection=f"{version} is a model of {artifact.manifest.model_type}")
-    objection = _unmet_need(artifact, types)
+    objection = _unmet_need(artifact, types, request.model.derived)
     return Champion(objection=objection) if objection else Champion(artifact)
 
 
-def _unmet_need(artifact: Artifact, types: Mapping[str, str]) -> str:
+def _unmet_need(artifact: Artifact, types: Mapping[str, str], derived: frozenset[str]) -> str:
     version = artifact.manifest.version
     for feature in artifact.manifest.features:
+        if feature.name in derived:
+            continue
         column_type = types.get(feature.name)
         if column_type is None:
             return f"{version} needs the column {feature.name}, which is gone"

@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 
 from trainer.artifact import Calibration, Weights
 from trainer.dataset.preparation import Prepared
-from trainer.dataset.split import balanced_weights, recency_weights
+from trainer.dataset.split import recency_weights
 from trainer.encoding import Encoder
 from trainer.progress import progress
 from trainer.request import RetrainRequest
 from trainer.runtime import Network as NumpyNetwork
-from trainer.training.calibration import platt_scaling
 
 if TYPE_CHECKING:
     from trainer.training.network import Rows
@@ -28,14 +27,14 @@ _RUNTIME_TOLERANCE = 1e-5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """What was fitted. `epochs` is what early stopping found; `shipped_probabilities` are of all labelled rows."""
+    """What was fitted. `epochs` is what early stopping found; `shipped_predictions` are of all labelled rows."""
 
     evaluated: Weights
     shipped: Weights
     calibration: Calibration
     epochs: int
     device: str
-    shipped_probabilities: NDArray[np.float64]
+    shipped_predictions: NDArray[np.float64]
 
 
 def fit_candidate(prepared: Prepared, request: RetrainRequest, *, require_gpu: bool) -> Candidate:
@@ -50,32 +49,35 @@ def fit_candidate(prepared: Prepared, request: RetrainRequest, *, require_gpu: b
 
     device = chosen_device(require_gpu=require_gpu)
     rows = _Encoded(prepared, request)
-    split = prepared.split
-    network = Network((rows.encoder.width, *request.model.hidden_layers, 1), request.hyperparameters)
+    split, task = prepared.split, request.model.task
+    sizes = (rows.encoder.width, *request.model.hidden_layers, task.outputs)
+    network = Network(sizes, task.name, request.hyperparameters)
     with progress(f"fit on {device}", request.hyperparameters.epochs) as bar:
         fit = network.fit_until_it_stops_improving(
-            rows.balanced(split.fitted, split.first_holdout_day),
-            rows.natural(split.validation, split.first_holdout_day),
+            rows.to_fit_on(split.fitted, split.first_holdout_day),
+            rows.to_judge_by(split.validation, split.first_holdout_day),
             bar.advance,
         )
     _LOG.info("best after %d epochs, validation loss %.4f", fit.epochs, fit.validation_loss)
-    calibration = rows.calibration(network.logits(fit.weights, rows.inputs[split.validation]))
+    calibration = rows.calibration(network.outputs(fit.weights, rows.inputs[split.validation]))
     _LOG.debug("%s", calibration)
     evaluated = shipped = fit.weights
     if request.data.refit:
         everything = np.ones(len(prepared.dataset), dtype=np.bool_)
         with progress("refit", 2 * fit.epochs) as bar:
-            evaluated = network.fit_for(rows.balanced(split.training, split.first_holdout_day), fit.epochs, bar.advance)
-            shipped = network.fit_for(rows.balanced(everything, prepared.last), fit.epochs, bar.advance)
+            training = rows.to_fit_on(split.training, split.first_holdout_day)
+            evaluated = network.fit_for(training, fit.epochs, bar.advance)
+            shipped = network.fit_for(rows.to_fit_on(everything, prepared.last), fit.epochs, bar.advance)
     for weights in (evaluated, shipped):
-        _require_same_answers(network.logits, weights, rows.inputs[split.holdout], calibration)
+        _require_same_answers(network.outputs, weights, rows.inputs[split.holdout])
+    predictions = task.values(NumpyNetwork(shipped).outputs(rows.inputs), prepared.dataset.columns, calibration)
     return Candidate(
         evaluated=evaluated,
         shipped=shipped,
         calibration=calibration,
         epochs=fit.epochs,
         device=device,
-        shipped_probabilities=NumpyNetwork(shipped, calibration).probabilities(rows.inputs),
+        shipped_predictions=predictions,
     )
 
 
@@ -83,41 +85,48 @@ class _Encoded:
     """The dataset as the network sees it."""
 
     def __init__(self, prepared: Prepared, request: RetrainRequest) -> None:
-        self._prepared = prepared
+        self._dataset, self._split, self._task = prepared.dataset, prepared.split, request.model.task
         self._half_life = request.data.recency_half_life
         self.encoder = Encoder(prepared.features)
-        self.inputs = self.encoder.encode_columns(prepared.dataset.columns, len(prepared.dataset))
+        self.inputs = self.encoder.encode_columns(self._dataset.columns, len(self._dataset))
+        training = self._dataset.where(self._split.training)
+        weights = self._weights(self._split.training, self._split.first_holdout_day)
+        self._standardisation = self._task.standardisation(training.labels, training.columns, weights)
+        targets = self._task.targets(self._dataset.labels, self._dataset.columns, self._standardisation)
+        self._targets = targets.astype(np.float32)
 
-    def balanced(self, mask: NDArray[np.bool_], present: date) -> "Rows":
-        """Rows to fit on: newer ones weigh more, and both outcomes the same."""
-        natural = self.natural(mask, present)
-        weights = balanced_weights(self._prepared.dataset.labels[mask], natural.weights)
-        return type(natural)(natural.inputs, natural.labels, weights)
+    def to_fit_on(self, mask: NDArray[np.bool_], present: date) -> "Rows":
+        """Rows as they are drawn while fitting: newer ones more often, and as the task asks."""
+        weights = self._task.fitting_weights(self._dataset.labels[mask], self._weights(mask, present))
+        return self._rows(mask, weights)
 
-    def natural(self, mask: NDArray[np.bool_], present: date) -> "Rows":
-        """Rows to judge by: newer ones weigh more, outcomes are as frequent as they are."""
+    def to_judge_by(self, mask: NDArray[np.bool_], present: date) -> "Rows":
+        """Rows as they count: newer ones more, labels as frequent as they are."""
+        return self._rows(mask, self._weights(mask, present))
+
+    def calibration(self, validation_outputs: NDArray[np.float32]) -> Calibration:
+        mask = self._split.validation
+        rows = self._dataset.where(mask)
+        weights = self._weights(mask, self._split.first_holdout_day)
+        outputs = validation_outputs.astype(np.float64)
+        return self._task.calibrated(outputs, rows.labels, rows.columns, weights, self._standardisation)
+
+    def _rows(self, mask: NDArray[np.bool_], weights: NDArray[np.float64]) -> "Rows":
         from trainer.training.network import Rows  # noqa: PLC0415 - as above
 
-        dataset = self._prepared.dataset
-        weights = recency_weights(dataset.days[mask], present, self._half_life)
-        return Rows(self.inputs[mask], dataset.labels[mask].astype(np.float32), weights)
+        return Rows(self.inputs[mask], self._targets[mask], weights)
 
-    def calibration(self, validation_logits: NDArray[np.float32]) -> Calibration:
-        dataset, split = self._prepared.dataset, self._prepared.split
-        mask = split.validation
-        weights = recency_weights(dataset.days[mask], split.first_holdout_day, self._half_life)
-        return platt_scaling(validation_logits.astype(np.float64), dataset.labels[mask], weights)
+    def _weights(self, mask: NDArray[np.bool_], present: date) -> NDArray[np.float64]:
+        return recency_weights(self._dataset.days[mask], present, self._half_life)
 
 
 def _require_same_answers(
-    keras_logits: Callable[[Weights, NDArray[np.float32]], NDArray[np.float32]],
+    keras_outputs: Callable[[Weights, NDArray[np.float32]], NDArray[np.float32]],
     weights: Weights,
     inputs: NDArray[np.float32],
-    calibration: Calibration,
 ) -> None:
-    uncalibrated = NumpyNetwork(weights, calibration).logits(inputs)
-    expected = keras_logits(weights, inputs)
-    # Relative to the logit: that bounds the error of the probability as well.
-    gap = float((np.abs(uncalibrated - expected) / np.maximum(1.0, np.abs(expected))).max())
+    expected = keras_outputs(weights, inputs)
+    # Relative to the output: for a logit that bounds the error of the probability as well.
+    gap = float((np.abs(NumpyNetwork(weights).outputs(inputs) - expected) / np.maximum(1.0, np.abs(expected))).max())
     if gap > _RUNTIME_TOLERANCE:
         raise ArithmeticError(f"the numpy runtime is {gap:.1e} off Keras on the held-out rows")

@@ -7,15 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.artifact import Feature, Histogram, Reference
-from trainer.dataset.features import weighted_quantile
 from trainer.dataset.reading import Dataset, Floats
 from trainer.models.base import FeatureKind
+from trainer.weighting import weighted_quantile
 
 _DECILES = tuple(share / 10 for share in range(1, 10))
 
 
-def reference_of(dataset: Dataset, features: Sequence[Feature], probabilities: Floats, weights: Floats) -> Reference:
-    """Return histograms of the features and of the shipped model's probabilities, rows weighted as in training.
+def reference_of(dataset: Dataset, features: Sequence[Feature], predictions: Floats, weights: Floats) -> Reference:
+    """Return histograms of the features and of the shipped model's predictions, rows weighted as in training.
 
     Weighted, because what a version knows best is the recent past: with equal weights, a drift that it has just
     learnt would look like one that it does not know.
@@ -23,8 +23,15 @@ def reference_of(dataset: Dataset, features: Sequence[Feature], probabilities: F
     return Reference(
         rows=float(weights.sum() ** 2 / (weights**2).sum()),
         features={feature.name: _histogram(feature, dataset.columns[feature.name], weights) for feature in features},
-        prediction=_numeric(probabilities, weights, _DECILES),
+        prediction=_numeric(predictions, weights, _prediction_edges(predictions, weights)),
     )
+
+
+def _prediction_edges(predictions: Floats, weights: Floats) -> tuple[float, ...]:
+    """Return tenths for probabilities, whose range is known; deciles for all else."""
+    if predictions.min() >= 0 and predictions.max() <= 1:
+        return _DECILES
+    return tuple(sorted({weighted_quantile(predictions, weights, share) for share in _DECILES}))
 
 
 def _histogram(feature: Feature, values: NDArray[Any], weights: Floats) -> Histogram:

@@ -26,8 +26,7 @@ def measured(model: ModelDefinition, files: Files, rows: Dataset) -> dict[str, f
     """
     predictor, added_bytes = _loaded_with_its_memory(files)
     records = rows.records()
-    probabilities = np.array([prediction.probability for prediction in predictor.predict(records)])
-    figures = model.metrics(probabilities, rows.labels, predictor.artifact.manifest.threshold)
+    figures = model.task.figures(predictor.predict(records), rows.labels, rows.columns)
     figures |= {
         "latency_p95_ms": _latency_p95_ms(predictor, records),
         "model_memory_mb": added_bytes / _BYTES_PER_MB,

@@ -1,4 +1,4 @@
-"""The network in Keras, and its fitting: the only module that imports TensorFlow.
+"""The network in Keras, and its fitting: with its losses the only module that imports TensorFlow.
 
 The rows stay in memory and a whole epoch is one `tf.function`: for networks this small, what costs time in `fit` is
 the call of each step, not its arithmetic. Batches are drawn in proportion to the rows' weights instead of weighting
@@ -26,6 +26,8 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 import keras
 import tensorflow as tf
 
+from trainer.training.losses import LOSSES, Loss
+
 Floats = NDArray[np.float32]
 
 _LOG = logging.getLogger("trainer")
@@ -34,10 +36,10 @@ _MIN_DELTA = 1e-4
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Encoded rows: inputs [n, width], labels [n] of 0 and 1, weights [n] (how often each is drawn)."""
+    """Encoded rows: inputs [n, width], targets [n], weights [n] (how often each is drawn)."""
 
     inputs: Floats
-    labels: Floats
+    targets: Floats
     weights: NDArray[np.float64]
 
 
@@ -61,7 +63,7 @@ def chosen_device(*, require_gpu: bool) -> str:
 class Network:
     """A multi-layer perceptron of one shape, fitted anew at each call from the same initial weights."""
 
-    def __init__(self, layer_sizes: Sequence[int], hyperparameters: Hyperparameters) -> None:
+    def __init__(self, layer_sizes: Sequence[int], task: str, hyperparameters: Hyperparameters) -> None:
         _be_deterministic(hyperparameters.seed)
         self._hyperparameters = hyperparameters
         self._model = _built(layer_sizes, hyperparameters)
@@ -69,14 +71,14 @@ class Network:
         self._optimizer.build(self._model.trainable_variables)
         self._variables = [*self._model.variables, *self._optimizer.variables]
         self._initial = [variable.numpy() for variable in self._variables]
-        self._epoch = _epoch_function(self._model, self._optimizer)
-        self._loss = _loss_function(self._model)
+        self._epoch = _epoch_function(self._model, self._optimizer, LOSSES[task])
+        self._loss = _loss_function(self._model, LOSSES[task])
 
     def fit_until_it_stops_improving(self, rows: Rows, validation: Rows, on_epoch: Callable[[str], None]) -> Fit:
         """Return the weights of the epoch with the least validation loss; stops `earlyStoppingPatience` after it."""
         best = Fit({}, 0, np.inf)
         for epoch, training_loss in enumerate(self._epochs(rows, self._hyperparameters.epochs), start=1):
-            loss = float(self._loss(validation.inputs, validation.labels, validation.weights.astype(np.float32)))
+            loss = float(self._loss(validation.inputs, validation.targets, validation.weights.astype(np.float32)))
             on_epoch(f"loss {training_loss:.4f} validation {loss:.4f}")
             if loss < best.validation_loss - _MIN_DELTA:
                 best = Fit(self._weights(), epoch, loss)
@@ -92,19 +94,19 @@ class Network:
             on_epoch(f"loss {training_loss:.4f}")
         return self._weights()
 
-    def logits(self, weights: Weights, inputs: Floats) -> Floats:
-        """Return what Keras computes with these weights, [rows]."""
+    def outputs(self, weights: Weights, inputs: Floats) -> Floats:
+        """Return what Keras computes with these weights, [rows, outputs]."""
         self._model.set_weights(list(weights.values()))
-        outputs: Floats = np.asarray(self._model(inputs, training=False))[:, 0]
+        outputs: Floats = np.asarray(self._model(inputs, training=False))
         return outputs
 
     def _epochs(self, rows: Rows, epochs: int) -> Any:
         for variable, value in zip(self._variables, self._initial, strict=True):
             variable.assign(value)
         generator = np.random.default_rng(self._hyperparameters.seed)
-        inputs, labels = tf.constant(rows.inputs), tf.constant(rows.labels)
+        inputs, targets = tf.constant(rows.inputs), tf.constant(rows.targets)
         for _ in range(epochs):
-            yield float(self._epoch(inputs, labels, _drawn_batches(rows, self._hyperparameters.batch_size, generator)))
+            yield float(self._epoch(inputs, targets, _drawn_batches(rows, self._hyperparameters.batch_size, generator)))
 
     def _weights(self) -> Weights:
         names = [f"layer{index // 2}.{('kernel', 'bias')[index % 2]}" for index in range(len(self._model.weights))]
@@ -139,7 +141,7 @@ def _drawn_batches(rows: Rows, batch_size: int, generator: np.random.Generator) 
     return generator.permutation(drawn).reshape(steps, batch_size).astype(np.int32)
 
 
-def _epoch_function(model: Any, optimizer: Any) -> Any:
+def _epoch_function(model: Any, optimizer: Any, loss_of: Loss) -> Any:
     # XLA compiles for seconds what takes a fraction of one to run, so it stays off.
     @tf.function(  # type: ignore[untyped-decorator]
         jit_compile=False,
@@ -149,13 +151,12 @@ def _epoch_function(model: Any, optimizer: Any) -> Any:
             tf.TensorSpec((None, None), tf.int32),
         ],
     )
-    def epoch(inputs: Any, labels: Any, batches: Any) -> Any:
+    def epoch(inputs: Any, targets: Any, batches: Any) -> Any:
         total = tf.constant(0.0)
         for step in tf.range(tf.shape(batches)[0]):
-            batch_inputs, batch_labels = tf.gather(inputs, batches[step]), tf.gather(labels, batches[step])
+            batch_inputs, batch_targets = tf.gather(inputs, batches[step]), tf.gather(targets, batches[step])
             with tf.GradientTape() as tape:
-                logits = model(batch_inputs, training=True)[:, 0]
-                loss = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(batch_labels, logits))
+                loss = tf.reduce_mean(loss_of(batch_targets, model(batch_inputs, training=True)))
                 penalised = loss + tf.add_n(model.losses) if model.losses else loss
             gradients = tape.gradient(penalised, model.trainable_variables)
             optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
@@ -165,10 +166,10 @@ def _epoch_function(model: Any, optimizer: Any) -> Any:
     return epoch
 
 
-def _loss_function(model: Any) -> Any:
+def _loss_function(model: Any, loss_of: Loss) -> Any:
     @tf.function(jit_compile=False, reduce_retracing=True)  # type: ignore[untyped-decorator]
-    def loss(inputs: Any, labels: Any, weights: Any) -> Any:
-        losses = tf.nn.sigmoid_cross_entropy_with_logits(labels, model(inputs, training=False)[:, 0])
+    def loss(inputs: Any, targets: Any, weights: Any) -> Any:
+        losses = loss_of(targets, model(inputs, training=False))
         return tf.reduce_sum(losses * weights) / tf.reduce_sum(weights)
 
     return loss

@@ -77,7 +77,7 @@ def trained_version(request: RetrainRequest, settings: Settings, found: Found, n
     reference = reference_of(
         found.prepared.dataset,
         manifest.features,
-        candidate.shipped_probabilities,
+        candidate.shipped_predictions,
         recency_weights(found.prepared.dataset.days, found.prepared.last, half_life),
     )
     files: dict[str, Any] = {
@@ -113,6 +113,7 @@ def _manifest(request: RetrainRequest, found: Found, candidate: Candidate, now: 
     hyperparameters = request.hyperparameters.model_dump(mode="json", by_alias=True)
     return Manifest(
         model_type=model.name,
+        task=model.task.name,
         version=request.version,
         created_at=now.isoformat(),
         files={},

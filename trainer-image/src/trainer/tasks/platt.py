@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.artifact.manifest import Calibration
+from trainer.tasks.base import Calibration
 
 Floats = NDArray[np.float64]
 
