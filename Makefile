@@ -20,7 +20,7 @@ $(UV): uv.requirements.txt
 	@touch $@
 
 .venv/.synced: $(UV) pyproject.toml uv.lock
-	$(UV) sync --quiet --locked
+	$(UV) sync --quiet --locked --all-extras
 	@touch $@
 
 trainer-image/.venv/.synced: $(UV) trainer-image/pyproject.toml trainer-image/uv.lock

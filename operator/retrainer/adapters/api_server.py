@@ -93,8 +93,10 @@ class ApiServer:
         configuration.client_session_kwargs = {"connector": self._connector, "cookie_jar": aiohttp.DummyCookieJar()}
 
     @classmethod
-    async def load(cls, kubeconfig: Path | None, *, limits: Limits | None = None, observe: Observe = lambda *_: None) -> "ApiServer":
-        """Return the API server of a kubeconfig's current context, or, without one, of the cluster this pod runs in.
+    async def load(
+        cls, kubeconfig: Path | None, *, context: str | None = None, limits: Limits | None = None, observe: Observe = lambda *_: None
+    ) -> "ApiServer":
+        """Return the API server of a kubeconfig's context (the current one unless named), or, without one, of the cluster this pod runs in.
 
         Raises Refused where there is neither. A service account's token is read again as the kubelet replaces it; one that a kubeconfig's
         `exec` plugin gave is not.
@@ -102,7 +104,7 @@ class ApiServer:
         configuration = Configuration()
         try:
             if kubeconfig:
-                await config.load_kube_config(str(kubeconfig), client_configuration=configuration, persist_config=False)
+                await config.load_kube_config(str(kubeconfig), context=context, client_configuration=configuration, persist_config=False)
             else:
                 config.load_incluster_config(configuration)
         except config.ConfigException as error:

@@ -1,0 +1,104 @@
+"""`kubectl retrain` as people run it, with the rights the chart's users have: kubectl finds it on the PATH."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cluster.local.cluster import LocalCluster
+from tests.integration.stage import Stage
+from tests.stand_ins.fake_trainer import HANGS, FakeTrainer, trains
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+LOW = {"metrics": [{"name": "accuracy", "min": 0.95}], "onFailure": "RequireApproval"}
+
+
+@pytest.fixture
+def kubectl(control_plane: LocalCluster) -> "Kubectl":
+    return Kubectl(control_plane)
+
+
+class Kubectl:
+    """Runs `kubectl retrain`; the answer is what it prints."""
+
+    def __init__(self, cluster: LocalCluster) -> None:
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        self._environment = {"PATH": path, "KUBECONFIG": str(cluster.kubeconfig), "HOME": os.environ["HOME"], "COLUMNS": "240"}
+        self._kubectl = str(cluster.binary("kubectl"))
+
+    async def __call__(self, stage: Stage, *arguments: str) -> str:
+        done = await self.ask(stage, *arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    async def json(self, stage: Stage, *arguments: str) -> Any:  # noqa: ANN401 - whatever it prints
+        return json.loads(await self(stage, *arguments, "--output=json"))
+
+    async def ask(self, stage: Stage, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [self._kubectl, "retrain", f"--namespace={stage.namespace}", *arguments]
+        return await asyncio.to_thread(
+            subprocess.run, command, env=self._environment, capture_output=True, text=True, check=False, timeout=60
+        )
+
+
+async def test_a_run_is_started_seen_approved_and_found_in_the_history(stage: Stage, kubectl: Kubectl) -> None:
+    await stage.given_a_platform()
+    await stage.given_a_policy(gate=LOW)
+    await stage.then_run_is_in("churn-1", "AwaitingApproval")
+
+    assert "churn-1 waits for a person: kubectl retrain approve churn-1" in await kubectl(stage, "explain", "churn")
+    assert "churn-1: approve of" in await kubectl(stage, "approve", "churn")
+    first = await stage.then_run_ends("churn-1", "Succeeded", "Promoted")
+    version = first["status"]["version"]
+    await stage.then(lambda: (stage.policy_status().get("champion") or {}).get("version") == version, f"the status names {version}")
+
+    told = await kubectl(stage, "trigger", "churn", "--message", "new features", "--set", "epochs=7", "--data", "holdout=7d")
+    name = told.split()[2]
+    run = await stage.then_run_is_in(name, "AwaitingApproval")
+    frozen = run["status"]["frozen"]["training"]
+    assert (frozen["hyperparameters"]["epochs"], frozen["data"]["holdout"]) == (7, "7d")
+    assert run["spec"]["message"] == "new features"
+    assert "AwaitingApproval" in await kubectl(stage, "status", "churn")
+    await kubectl(stage, "abort", name)
+    await stage.then_run_ends(name, "Aborted")
+
+    runs = {one["name"]: one["status"]["outcome"] for one in await kubectl.json(stage, "history", "churn")}
+    assert runs == {"churn-1": "Succeeded", name: "Aborted"}
+    assert "Gating" in await kubectl(stage, "history", name)
+    [seen] = await kubectl.json(stage, "status")
+    assert seen["status"]["champion"]["version"] == version
+
+
+async def test_all_policies_with_a_label_are_retrained_by_one_command(stage: Stage, kubectl: Kubectl) -> None:
+    stage.kubelet.play(trainer=FakeTrainer(train=trains(accuracy=0.9)))
+    version = await stage.given_a_champion()
+    await stage.api.patch("modelretrainpolicies", stage.namespace, "churn", {"metadata": {"labels": {"tier": "all"}}})
+    assert "no policy matches" in await kubectl(stage, "trigger", "--selector", "tier=none")
+    name = (await kubectl(stage, "trigger", "--selector", "tier=all", "--dry-run")).split()[2]
+    await stage.then_run_ends(name, "DryRunPassed")
+    assert stage.kubelet.trained == [version]
+
+
+async def test_what_cannot_be_done_is_said_in_one_sentence_and_ends_with_1(stage: Stage, kubectl: Kubectl) -> None:
+    stage.kubelet.play(trainer=FakeTrainer(train=HANGS))
+    await stage.given_a_platform()
+    await stage.given_a_policy()
+    await stage.then_run_is_in("churn-1", "Training")
+    refused = {
+        ("status", "nobody"): f"no ModelRetrainPolicy nobody in namespace {stage.namespace}",
+        ("approve", "churn-1"): "churn-1 is in Training, not in AwaitingApproval",
+        ("approve", "churn"): "policy churn has no run in AwaitingApproval: churn-1 is in Training",
+        ("--context=elsewhere", "status"): "Expected object with name elsewhere",
+    }
+    for arguments, sentence in refused.items():
+        done = await kubectl.ask(stage, *arguments)
+        assert (done.returncode, done.stdout) == (1, ""), arguments
+        assert sentence in done.stderr
+    done = await kubectl.ask(stage, "trigger")
+    assert done.returncode == 2
+    assert "name policies, or give --selector, or --all" in done.stderr
