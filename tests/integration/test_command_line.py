@@ -74,6 +74,19 @@ async def test_a_run_is_started_seen_approved_and_found_in_the_history(stage: St
     assert seen["status"]["champion"]["version"] == version
 
 
+async def test_a_policy_is_paused_and_resumed_and_a_canary_promoted(stage: Stage, kubectl: Kubectl) -> None:
+    champion = await stage.given_a_champion(rollout={"iterations": 100})
+    await kubectl(stage, "pause", "churn")
+    name = (await kubectl(stage, "trigger", "churn")).split()[2]
+    await stage.then_run_is_in(name, "Pending", "Paused")
+    assert "Paused" in await kubectl(stage, "explain", "churn")
+    await kubectl(stage, "resume", "churn")
+    run = await stage.then_run_is_in(name, "Canary", "Step1")
+    assert run["status"]["version"] != champion
+    await kubectl(stage, "promote", "churn")
+    await stage.then_run_ends(name, "Succeeded")
+
+
 async def test_all_policies_with_a_label_are_retrained_by_one_command(stage: Stage, kubectl: Kubectl) -> None:
     stage.kubelet.play(trainer=FakeTrainer(train=trains(accuracy=0.9)))
     version = await stage.given_a_champion()

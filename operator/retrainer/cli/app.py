@@ -172,6 +172,24 @@ def abort(context: typer.Context, name: Target) -> None:
     _annotate(context, name, "abort")
 
 
+@app.command()
+def promote(context: typer.Context, name: Target) -> None:
+    """Skip the rest of a canary's analysis; never the gate, the smoke test or the watch."""
+    _annotate(context, name, "promote")
+
+
+@app.command()
+def pause(context: typer.Context, policy: Policy) -> None:
+    """Start no new phase and raise no weight; analysis and the way back go on."""
+    _tell(context, policy, "pause")
+
+
+@app.command()
+def resume(context: typer.Context, policy: Policy) -> None:
+    """End a pause."""
+    _tell(context, policy, "resume")
+
+
 @app.command(name="lint")
 def check(
     files: Annotated[list[Path], typer.Argument(help="YAML files with policies and runs, or - for standard input.")],
@@ -190,8 +208,17 @@ def check(
 def _annotate(context: typer.Context, name: str, verb: str, phase: Phase | None = None) -> None:
     async def work(opened: Session) -> None:
         run = await ask.run_meant(opened, name, phase)
-        version = await ask.annotate_run(opened, run, ask.VERBS[verb])
+        version = await ask.annotate_run(opened, run, ask.RUN_VERBS[verb])
         out.print(f"{run.name}: {verb} of {version} was asked; see: kubectl retrain status {run.spec.policy_ref.name}")
+
+    context.obj.do(work)
+
+
+def _tell(context: typer.Context, name: str, verb: str) -> None:
+    async def work(opened: Session) -> None:
+        policy = await opened.policy(name)
+        await ask.annotate_policy(opened, policy, ask.POLICY_VERBS[verb])
+        out.print(f"{name}: {verb} was asked; see: kubectl retrain explain {name}")
 
     context.obj.do(work)
 

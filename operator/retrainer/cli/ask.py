@@ -59,6 +59,11 @@ async def annotate_run(session: Session, run: RunSeen, verb: str) -> str:
     return version
 
 
+async def annotate_policy(session: Session, policy: PolicySeen, verb: str) -> None:
+    """Ask something of a policy, with a value that it has not had before."""
+    await _annotate(session, Ref(Kind.POLICY, *policy.identity.key), {verb: secrets.token_hex(4)})
+
+
 async def _annotate(session: Session, ref: Ref, marks: Mapping[str, str]) -> None:
     await session.cluster.patch(ref, {"metadata": {"annotations": {**marks, ASKED_BY: caller()}}})
 
@@ -91,4 +96,5 @@ def caller() -> str:
         return "unknown"
 
 
-VERBS: Mapping[str, str] = {"approve": naming.APPROVE, "abort": naming.ABORT}
+RUN_VERBS: Mapping[str, str] = {"approve": naming.APPROVE, "abort": naming.ABORT, "promote": naming.PROMOTE}
+POLICY_VERBS: Mapping[str, str] = {"pause": naming.PAUSE, "resume": naming.RESUME}

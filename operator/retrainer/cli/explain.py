@@ -10,6 +10,7 @@ from rich.text import Text
 from retrainer.api.v1alpha1.policy_status import TriggerStatus
 from retrainer.api.v1alpha1.triggers import Trigger
 from retrainer.cli.words import NONE, ago, is_good
+from retrainer.core.commands import PAUSED
 from retrainer.core.observation import PolicySeen, RunSeen
 from retrainer.core.phases import Phase
 
@@ -37,6 +38,8 @@ def sentence(policy: PolicySeen, runs: Sequence[RunSeen]) -> str:
         return f"{name} starts nothing: {ready.reason}, {ready.message}"
     if policy.spec.suspend:
         return f"{name} starts nothing: it is suspended (spec.suspend)"
+    if any(command.reason == PAUSED for command in policy.status.commands):
+        return f"{name} starts nothing: it is paused (kubectl retrain resume {name})"
     refused = [one for one in policy.status.triggers if one.state == "Refused"]
     if refused:
         return f"{name} starts nothing, though {', '.join(one.name for one in refused)} asked for a run"

@@ -14,7 +14,7 @@ from retrainer.core.observation import PolicySeen, RunSeen
 from retrainer.core.phases import Phase
 
 _SHOWN_RUNS = 5
-_WAY = tuple(phase for phase in Phase if phase not in {Phase.PENDING, Phase.FINISHED})
+_WAY: tuple[Phase, ...] = tuple(phase for phase in Phase if phase not in {Phase.PENDING, Phase.FINISHED})
 
 
 def overview(policies: Sequence[PolicySeen], now: datetime) -> Table:
@@ -76,7 +76,7 @@ def _progress(run: RunSeen, now: datetime) -> RenderableType:
     status = run.status
     passed = {entry.phase for entry in status.timeline}
     # Nobody need approve: the phase is shown where somebody must, or had to.
-    way = [phase for phase in _WAY if phase is not Phase.AWAITING_APPROVAL or phase in {status.phase, *passed}]
+    way: list[Phase] = [phase for phase in _WAY if phase is not Phase.AWAITING_APPROVAL or phase in {status.phase, *passed}]
     here = way.index(status.phase)
     line = Text(f"\n{run.name} ", "bold")
     for index, phase in enumerate(way):
