@@ -8,6 +8,7 @@ import pytest
 from tests.integration.account import Account
 from tests.integration.stage import Stage
 from tests.stand_ins.fake_trainer import HANGS, FakeTrainer
+from tests.stand_ins.live_figures import Figures
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -49,3 +50,39 @@ async def test_the_fifth_run_of_a_day_is_refused_and_everybody_reads_the_same_re
     described = account.kubectl("describe", "mrp", "churn", f"--namespace={stage.namespace}")
     assert re.search(r"Reason: +MaxRunsPerDay", described)
     assert re.search(r"Normal +MaxRunsPerDay .* trigger paged: accuracy fell below 0.7; 1 runs within 24 hours", described)
+
+
+SHOCK = {"name": "shock", "alert": {"matchLabels": {"severity": "emergency"}}, "emergency": {"maxWeight": 40}, "data": {"holdout": "7d"}}
+
+
+async def test_an_emergency_takes_a_canarys_slot_and_a_persons_emergency_ends_its_watch(stage: Stage) -> None:
+    champion = await stage.given_a_champion(triggers=[PAGED, SHOCK], rollout={"stepWeights": [20, 50]}, triggerPolicy={"cooldown": "6h"})
+    stage.figures.of = lambda version: None
+    await stage.when_a_person_starts("by-hand")
+    await stage.then_run_is_in("by-hand", "Canary", "Step1")
+    assert await stage.when_paged("e1", severity="emergency") == 200
+
+    aborted = await stage.then_run_ends("by-hand", "Aborted", "Emergency")
+    reason = f"alertname=ModelDrift, namespace={stage.namespace}, severity=emergency"
+    assert aborted["status"]["message"] == f"gives way to the emergency churn-2 ({reason}); its rollout was in Canary"
+    await stage.then_serves(champion)
+    step = await stage.then_run_is_in("churn-2", "Canary", "Step1")
+    assert step["spec"]["emergency"] == {"reason": reason, "maxWeight": 40}
+    assert step["status"]["analysis"]["weight"] == 40
+    assert stage.kubelet.requests[-1]["data"]["holdout"] == "7d"
+    stage.figures.of = lambda version: Figures()
+    watched = await stage.then_run_is_in("churn-2", "Watching")
+    assert [entry["reason"] for entry in watched["status"]["timeline"]].count("Step1") == 1
+
+    await stage.when_a_person_starts("strike", emergency={"reason": "a strike was called", "maxWeight": 50})
+    cut = await stage.then_run_ends("churn-2", "Succeeded", "CutShort")
+    assert cut["status"]["message"].endswith("its watch ends for the emergency strike, whose candidate is ready")
+    await stage.then_run_is_in("strike", "Watching")
+
+
+async def test_a_dry_policy_reports_every_trigger_and_acts_on_none(stage: Stage) -> None:
+    await stage.given_a_champion(triggers=[PAGED, SHOCK])
+    await stage.when_changed(dryRun=True)
+    assert await stage.when_paged("e1", severity="emergency") == 200
+    await stage.then(lambda: [trigger_status(stage, name).get("reason") for name in ("paged", "shock")] == ["DryRun"] * 2, "both are told")
+    assert [run["metadata"]["name"] for run in stage.seen.all("modelretrainruns")] == ["churn-1"]

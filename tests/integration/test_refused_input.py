@@ -41,6 +41,9 @@ def trigger(**members: Any) -> Manifest:  # noqa: ANN401 - fields of the trigger
 REFUSED: dict[str, tuple[Manifest, str]] = {
     "two members in one trigger": (trigger(schedule=SCHEDULE, alert=ALERT), ONE_MEMBER),
     "no member in a trigger": (trigger(), ONE_MEMBER),
+    "a schedule that is an emergency": (trigger(schedule=SCHEDULE, emergency={"maxWeight": 50}), "only an alert can be an emergency"),
+    "an emergency that does not say why": (team.run(NAMESPACE, "shock", emergency={"maxWeight": 50}), "spec.emergency.reason"),
+    "a priority above 100": (trigger(schedule=SCHEDULE, priority=101), "should be less than or equal to 100"),
     "a gate's ratio above 1": (gate(min=1.5), "this metric is a ratio between 0 and 1: 85 % is 0.85"),
     "a gate metric with floor and ceiling": (
         gate(min=0.5, max=0.9),

@@ -4,19 +4,19 @@ What holds for the whole policy comes first, then the run that waits, which furt
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from retrainer.api.v1alpha1 import ModelRetrainRunSpec
 from retrainer.api.v1alpha1.common import cut
 from retrainer.api.v1alpha1.policy_status import TriggerStatus
-from retrainer.api.v1alpha1.run import Evidence, PolicyRef
+from retrainer.api.v1alpha1.run import Emergency, Evidence, PolicyRef
 from retrainer.api.v1alpha1.triggers import Trigger
 from retrainer.core import naming
 from retrainer.core.acceptance import problem
 from retrainer.core.actions import StartRun
 from retrainer.core.holding import held
 from retrainer.core.limits import INITIAL, Limit, limit
-from retrainer.core.line import taking_evidence
+from retrainer.core.line import Rank, gives_way, taking_evidence
 from retrainer.core.observation import Observation, RunSeen
 from retrainer.core.phases import Phase
 from retrainer.core.triggers import alert, schedule
@@ -62,7 +62,9 @@ class _Outcome:
 def arbitrate(seen: Observation) -> Arbitration:
     """Judge all triggers together: at most one run starts, further evidence joins the run that waits."""
     findings = [finding for trigger in seen.policy.spec.triggers for finding in _look(trigger, seen)]
-    asking = sorted((finding for finding in findings if finding.evidence is not None), key=lambda one: -_cause(one, seen).priority)
+    asking = sorted(
+        (finding for finding in findings if finding.evidence is not None), key=lambda one: _rank(_cause(one, seen)), reverse=True
+    )
     outcome = _outcome(asking, seen) if asking else _Outcome()
     start = outcome.start or (None if outcome.joined else _first_version(seen))
     rulings = tuple(_ruling(finding, outcome) for finding in findings)
@@ -89,9 +91,12 @@ def _outcome(asking: list[Finding], seen: Observation) -> _Outcome:
     if (never := _may_not_act(seen)) is not None:
         return _Outcome(refused=never)
     waiting = taking_evidence(seen.runs)
-    if waiting is not None and not _takes_its_place(asking[0], waiting, seen):
+    rank = _rank(_cause(asking[0], seen))
+    if seen.policy.spec.dry_run:
+        return _Outcome(refused=limit(seen, emergency=rank[0]) or Limit("DryRun", "spec.dryRun is set, or a run would start"))
+    if waiting is not None and not _takes_its_place(rank, waiting):
         return _joining(waiting, asking)
-    if (limited := limit(seen)) is not None:
+    if (limited := limit(seen, emergency=rank[0])) is not None:
         return _joining(waiting, asking) if waiting is not None else _Outcome(refused=limited)
     taken = tuple(asking[:EVIDENCE_LIMIT])
     start = _start(seen, taken)
@@ -106,10 +111,12 @@ def _may_not_act(seen: Observation) -> Limit | None:
     return Limit(found.reason, found.message) if found is not None else None
 
 
-def _takes_its_place(finding: Finding, waiting: RunSeen, seen: Observation) -> bool:
-    """Say whether a finding is worth a run of its own that the waiting one gives way to."""
-    in_line = waiting.status.phase is Phase.PENDING and waiting.by_operator
-    return in_line and _cause(finding, seen).priority > waiting.spec.priority
+def _takes_its_place(rank: Rank, waiting: RunSeen) -> bool:
+    """Say whether a trigger of this rank is worth a run of its own that the waiting one gives way to."""
+    if waiting.status.phase is Phase.PENDING:
+        return gives_way(waiting, rank)
+    emergency, _ = rank
+    return emergency and waiting.spec.emergency is None
 
 
 def _joining(run: RunSeen, asking: list[Finding]) -> _Outcome:
@@ -122,7 +129,7 @@ def _full(run: str) -> Limit:
 
 def _first_version(seen: Observation) -> StartRun | None:
     """Start a first version where nothing serves, nobody is at it, and this generation of the policy has not been tried yet."""
-    if seen.champion is not None or _may_not_act(seen) is not None or any(run.live for run in seen.runs):
+    if seen.champion is not None or seen.policy.spec.dry_run or _may_not_act(seen) is not None or any(run.live for run in seen.runs):
         return None
     if any(run.by_operator and run.spec.policy_generation == seen.policy.generation for run in seen.runs):
         return None
@@ -130,18 +137,22 @@ def _first_version(seen: Observation) -> StartRun | None:
 
 
 def _start(seen: Observation, taken: tuple[Finding, ...]) -> StartRun:
-    first = taken[0]
-    evidence = tuple(finding.evidence for finding in taken if finding.evidence is not None)
-    return _new_run(seen, first.trigger, first.reason, first.message, _cause(first, seen), evidence)
+    first, cause = taken[0], _cause(taken[0], seen)
+    given: dict[str, Any] = {
+        "evidence": tuple(finding.evidence for finding in taken if finding.evidence is not None),
+        "priority": cause.priority,
+        "hyperparameters": cause.hyperparameters,
+        "data": cause.data,
+    }
+    if cause.emergency is not None:
+        given["emergency"] = Emergency(reason=cut(first.labels), max_weight=cause.emergency.max_weight)
+    return _new_run(seen, first.trigger, first.reason, first.message, **given)
 
 
-def _new_run(
-    seen: Observation, trigger: str, reason: str, message: str, cause: Trigger | None = None, evidence: tuple[Evidence, ...] = ()
-) -> StartRun:
+def _new_run(seen: Observation, trigger: str, reason: str, message: str, **given: Any) -> StartRun:  # noqa: ANN401 - fields of the spec
     policy = seen.policy
     numbers = [naming.run_number(policy.identity.name, run.name) or 0 for run in seen.runs]
     number = max([policy.status.last_run_number, *numbers]) + 1
-    overrides = {"priority": cause.priority, "hyperparameters": cause.hyperparameters, "data": cause.data} if cause else {}
     spec = ModelRetrainRunSpec(
         policy_ref=PolicyRef(name=policy.identity.name),
         version=naming.version_name(seen.now, str(number)),
@@ -149,14 +160,17 @@ def _new_run(
         reason=reason,
         message=cut(message),
         policy_generation=policy.generation,
-        evidence=evidence,
-        **overrides,
+        **given,
     )
     return StartRun(naming.run_name(policy.identity.name, number), spec)
 
 
 def _cause(finding: Finding, seen: Observation) -> Trigger:
     return next(trigger for trigger in seen.policy.spec.triggers if trigger.name == finding.trigger)
+
+
+def _rank(trigger: Trigger) -> Rank:
+    return trigger.emergency is not None, trigger.priority
 
 
 def _ruling(finding: Finding, outcome: _Outcome) -> Ruling:

@@ -20,7 +20,7 @@ from retrainer.core.actions import (
 )
 from retrainer.core.limits import is_still_counted
 from retrainer.core.observation import DeploymentSeen, Observation, RunSeen, ServiceSeen
-from retrainer.core.phases import Event, Phase, Reaction, Slot, reaction
+from retrainer.core.phases import Event, Phase, Reaction, Slot, reaction, slot
 from retrainer.core.traffic import mode_of
 
 _HANDLED_LIMIT = 32
@@ -91,9 +91,8 @@ def _may_roll(seen: Observation) -> bool:
 
 def _leftovers(seen: Observation) -> list[Effect]:
     """Versions that neither serve, nor are rolled out, nor stay warm: scaled away, and removed once no pod is left."""
-    serving = seen.holder(Slot.SERVING)
-    kept = {seen.champion, serving.status.version if serving else None}
-    warm = serving is not None and serving.status.phase in _KEEPS_PREVIOUS
+    kept = {seen.champion, *(run.status.version for run in seen.runs if slot(run.status.phase) is Slot.SERVING)}
+    warm = any(run.status.phase in _KEEPS_PREVIOUS for run in seen.runs)
     effects: list[Effect] = []
     for deployment in seen.deployments.values():
         version = deployment.version

@@ -27,9 +27,9 @@ class Limit:
         return (self.until - now).total_seconds() if self.until is not None else None
 
 
-def limit(seen: Observation) -> Limit | None:
-    """Return the first limit in the way of another start, or None."""
-    return next((found for check in LIMITS if (found := check(seen)) is not None), None)
+def limit(seen: Observation, *, emergency: bool) -> Limit | None:
+    """Return the first limit in the way of another start, or None; an emergency skips all that only time lifts."""
+    return None if emergency else next((found for check in LIMITS if (found := check(seen)) is not None), None)
 
 
 def cools_down(seen: Observation) -> Limit | None:
@@ -63,8 +63,8 @@ LIMITS: Final[tuple[Callable[[Observation], Limit | None], ...]] = (cools_down, 
 
 
 def is_limited(run: RunSeen) -> bool:
-    """Say whether the limits hold for a run: they do for what triggers start, not for a person or a first version."""
-    return run.by_operator and run.spec.trigger != INITIAL
+    """Say whether a run keeps the limits: what a trigger started does, a person's, a first version and an emergency do not."""
+    return run.by_operator and run.spec.trigger != INITIAL and run.spec.emergency is None
 
 
 def _training_ended(run: RunSeen) -> datetime | None:
@@ -77,4 +77,5 @@ def _training_ended(run: RunSeen) -> datetime | None:
 def _counts_today(run: RunSeen, now: datetime) -> bool:
     """A run that gave way before it began cost nothing, and the first version is nobody's trigger."""
     gave_way = run.status.phase is Phase.FINISHED and run.status.frozen is None
-    return is_limited(run) and not gave_way and now < run.identity.created + _DAY
+    counted = is_limited(run) or run.spec.emergency is not None
+    return counted and not gave_way and now < run.identity.created + _DAY

@@ -7,28 +7,37 @@ from retrainer.core.observation import RunSeen
 from retrainer.core.phases import Event, Phase, Reaction, reaction
 from retrainer.core.run.interruption import is_interrupted
 
-Place = tuple[int, datetime, str]
+Rank = tuple[bool, int]
+"""An emergency outranks every priority."""
+Place = tuple[bool, int, datetime, str]
+
+
+def rank_of(run: RunSeen) -> Rank:
+    """Return a run's rank; the greater goes first."""
+    return run.spec.emergency is not None, run.spec.priority
 
 
 def waiting(runs: Iterable[RunSeen]) -> list[RunSeen]:
-    """Return the runs in Pending that somebody still wants, the first to go first: by priority, then by age."""
+    """Return the runs in Pending that somebody still wants, the first to go first: by rank, then by age."""
     return sorted((run for run in runs if run.status.phase is Phase.PENDING and not is_interrupted(run)), key=_place)
 
 
 def superseded_by(run: RunSeen, runs: Iterable[RunSeen]) -> RunSeen | None:
-    """Return the waiting run that takes a run's place, or None.
-
-    One that a trigger started gives way to a higher priority, which trains on the same data. A person's run, which may train differently,
-    only waits longer; and a dry run trains nothing, so it takes nobody's place.
-    """
-    if not run.by_operator or run.spec.dry_run:
+    """Return the waiting run that takes a run's place, or None. A dry run trains nothing, so it neither takes a place nor is in the way."""
+    if run.spec.dry_run:
         return None
-    return next((other for other in waiting(runs) if outranks(other, run)), None)
+    return next((other for other in waiting(runs) if not other.spec.dry_run and gives_way(run, rank_of(other))), None)
 
 
-def outranks(other: RunSeen, run: RunSeen) -> bool:
-    """Say whether one run takes another's place in the line."""
-    return other.spec.priority > run.spec.priority and not other.spec.dry_run
+def gives_way(run: RunSeen, rank: Rank) -> bool:
+    """Say whether a run in Pending gives way to one of this rank, which trains on the same data.
+
+    A person's run, which may train differently, only waits longer for a higher priority; for an emergency it gives way as well.
+    """
+    if run.spec.emergency is not None:
+        return False
+    emergency, _ = rank
+    return emergency or (run.by_operator and rank > rank_of(run))
 
 
 def taking_evidence(runs: Iterable[RunSeen]) -> RunSeen | None:
@@ -38,7 +47,8 @@ def taking_evidence(runs: Iterable[RunSeen]) -> RunSeen | None:
 
 
 def _place(run: RunSeen) -> Place:
-    return -run.spec.priority, run.identity.created, run.name
+    emergency, priority = rank_of(run)
+    return not emergency, -priority, run.identity.created, run.name
 
 
 def _joined_first(run: RunSeen) -> tuple[bool, Place]:

@@ -10,7 +10,7 @@ from retrainer.api.v1alpha1 import ModelRetrainPolicySpec, ModelRetrainPolicySta
 from retrainer.core import naming
 from retrainer.core.alert import Alert
 from retrainer.core.measurement import Answer, Question
-from retrainer.core.phases import Phase, Slot, slot
+from retrainer.core.phases import Phase, Slot, Stage, slot, stage
 
 
 class Component(StrEnum):
@@ -254,6 +254,17 @@ class Observation:
         owned = [pod for pod in self.pods if pod.owner == job and pod.component is not Component.SERVE]
         return tuple(sorted(owned, key=lambda pod: pod.identity.created))
 
-    def holder(self, wanted: Slot) -> RunSeen | None:
-        """Return the run that holds a slot; there is at most one."""
-        return next((run for run in self.runs if slot(run.status.phase) is wanted), None)
+    @property
+    def training(self) -> RunSeen | None:
+        """The run that holds the training slot."""
+        return next((run for run in self.runs if slot(run.status.phase) is Slot.TRAINING), None)
+
+    @property
+    def rollout(self) -> RunSeen | None:
+        """The run that is being rolled out; it holds the serving slot."""
+        return next((run for run in self.runs if stage(run.status.phase) is Stage.ROLLOUT), None)
+
+    @property
+    def watched(self) -> RunSeen | None:
+        """The run that is watched; it holds the serving slot, until an emergency's candidate is ready beside it."""
+        return next((run for run in self.runs if run.status.phase is Phase.WATCHING), None)

@@ -37,6 +37,7 @@ class Event(StrEnum):
     """What may arrive while a run is under way."""
 
     TRIGGER = "ordinary trigger"
+    EMERGENCY = "emergency"
     POLICY_EDITED = "policy edited"
     TEMPLATE_EDITED = "template edited"
     SUSPENDED = "suspended or paused"
@@ -50,6 +51,10 @@ class Reaction(StrEnum):
     COALESCES = "joins the waiting run as evidence"
     WAITS = "one further run waits"
     TRAINS_ALONGSIDE = "may train, waits to deploy"
+    SUPERSEDES = "supersedes it"
+    RETRAINS_AFTER = "waits, retrains after it"
+    TAKES_ITS_SLOT = "aborts it, takes the slot"
+    CUTS_SHORT = "ends the watch once its own candidate is ready"
     NEXT_RUN = "acts on the next run"
     ROLLS_CHAMPION = "the champion rolls at once"
     AFTER_RUN = "applied to the champion after this run"
@@ -81,6 +86,13 @@ REACTIONS: Final[Mapping[Event, Row]] = {
         training=Reaction.WAITS,
         rollout=Reaction.WAITS,
         watching=Reaction.TRAINS_ALONGSIDE,
+    ),
+    Event.EMERGENCY: Row(
+        waiting=Reaction.SUPERSEDES,
+        queued=Reaction.SUPERSEDES,
+        training=Reaction.RETRAINS_AFTER,
+        rollout=Reaction.TAKES_ITS_SLOT,
+        watching=Reaction.CUTS_SHORT,
     ),
     Event.POLICY_EDITED: Row(
         waiting=Reaction.NEXT_RUN,

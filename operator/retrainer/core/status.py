@@ -122,7 +122,9 @@ def _approval(runs: RunStatuses) -> tuple[bool, str, str]:
 
 
 def _holder(runs: RunStatuses, wanted: Slot) -> str | None:
-    return next((name for name, status in runs.items() if slot(status.phase) is wanted), None)
+    """Return the run that holds a slot; a watch may go on beside the emergency that is about to end it, which is the one to tell of."""
+    holders = [name for name, status in runs.items() if slot(status.phase) is wanted]
+    return min(holders, key=lambda name: runs[name].phase is Phase.WATCHING, default=None)
 
 
 def _candidate(seen: Observation, runs: RunStatuses, serving: str | None) -> VersionStatus | None:

@@ -368,7 +368,16 @@ class RandomWorld(RuleBasedStateMachine):
     def each_slot_holds_one_run(self) -> None:
         held = [slot(run.status.phase) for run in self.world.runs.values()]
         assert held.count(Slot.TRAINING) <= 1
-        assert held.count(Slot.SERVING) <= 1
+        assert held.count(Slot.SERVING) <= 1 or self._an_emergency_is_on_its_way_in()
+
+    def _an_emergency_is_on_its_way_in(self) -> bool:
+        """Beside the watch that it will end."""
+        one, other = sorted(
+            (run for run in self.world.runs.values() if slot(run.status.phase) is Slot.SERVING),
+            key=lambda run: run.status.phase is Phase.WATCHING,
+        )
+        before_traffic = one.status.phase in {Phase.AWAITING_APPROVAL, Phase.DEPLOYING}
+        return other.status.phase is Phase.WATCHING and one.spec.emergency is not None and before_traffic
 
     @invariant()
     def records_stay_bounded(self) -> None:

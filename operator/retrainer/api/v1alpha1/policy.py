@@ -43,6 +43,7 @@ class ModelRetrainPolicySpec(Model):
         description="The model this policy looks after, unique in the namespace; the label `model_type` of metrics and rows."
     )
     suspend: bool = Field(default=False, description="Start no new phase; analysis and rollback of a rollout under way go on.")
+    dry_run: bool = Field(default=False, description="Evaluate and report every trigger, act on none; a person's run goes on.")
     metrics_source: Name = Field(default="default", description="The Prometheus to ask, by the name the administrator gave it.")
     monitor: Monitor = Field(description="The database of the platform.")
     artifacts: Artifacts = Field(description="Where versions are kept.")

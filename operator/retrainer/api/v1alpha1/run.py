@@ -6,7 +6,7 @@ from pydantic import Field
 
 from retrainer.api.v1alpha1.common import Message, Model, Reason, Time, VersionName, rules
 from retrainer.api.v1alpha1.training import DataOverride, Hyperparameters
-from retrainer.api.v1alpha1.triggers import Priority, TriggerName
+from retrainer.api.v1alpha1.triggers import Priority, TriggerName, Weight
 
 
 class PolicyRef(Model):
@@ -28,6 +28,13 @@ class Evidence(Model):
     message: Message = Field(default="", description="The same as a sentence.")
 
 
+class Emergency(Model):
+    """Why a run cannot wait, and how far its rollout may go in one step."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=512)] = Field(description="Why; an alert's is its labels.")
+    max_weight: Weight = Field(default=50, description="The one step of the rollout: the candidate's share of traffic, in percent.")
+
+
 EvidenceList = Annotated[tuple[Evidence, ...], Field(max_length=32)]
 
 
@@ -47,6 +54,10 @@ class ModelRetrainRunSpec(Model):
     message: Message = Field(default="", description="Why, as a sentence.")
     priority: Priority = Field(
         default=50, description="Of the runs that wait the highest goes first; one that a trigger started gives way to it altogether."
+    )
+    emergency: Emergency | None = Field(
+        default=None,
+        description="Goes before every other run, ends a rollout under way, and has one step; data checks, gate, smoke test and watch stay.",
     )
     dry_run: bool = Field(default=False, description="Validate the data and end.")
     policy_generation: int = Field(default=0, ge=0, description="The policy's generation when the operator made the run.")

@@ -7,6 +7,7 @@ from pydantic import Field
 from retrainer.api.v1alpha1.common import Duration, LabelMap, Model, rules
 from retrainer.api.v1alpha1.training import DataOverride, Hyperparameters
 
+Weight = Annotated[int, Field(ge=1, le=99)]
 Priority = Annotated[int, Field(ge=0, le=100)]
 TriggerName = Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$", max_length=40)]
 
@@ -32,6 +33,12 @@ class Alert(Model):
     stale_after: Duration = Field(default="8h", description="An alert that is not repeated for so long no longer fires.")
 
 
+class AlertEmergency(Model):
+    """An alert that cannot wait."""
+
+    max_weight: Weight = Field(description="The one step of the rollout: the candidate's share of traffic, in percent.")
+
+
 class Trigger(Model):
     """A named reason to start a run."""
 
@@ -39,13 +46,18 @@ class Trigger(Model):
         (
             "[has(self.schedule), has(self.alert)].filter(x, x).size() == 1",
             "a trigger has exactly one of schedule, alert: split it into two triggers with names of their own",
-        )
+        ),
+        ("!has(self.emergency) || has(self.alert)", "only an alert can be an emergency: its labels are the reason that a run needs"),
     )
 
     name: TriggerName = Field(description="The trigger's name, unique in the policy; runs, events and metrics carry it.")
     priority: Priority = Field(default=50, description="A run that waits gives way to one of a higher priority.")
     schedule: Schedule | None = Field(default=None, description="Starts a run at certain times.")
     alert: Alert | None = Field(default=None, description="Starts a run when Alertmanager says so; one episode of an alert starts one run.")
+    emergency: AlertEmergency | None = Field(
+        default=None,
+        description="Its alerts outrank every priority and skip cooldown, freeze windows and the day's limit; data checks, gate, smoke test and watch stay.",
+    )
     hyperparameters: Hyperparameters = Field(
         default={}, description="Overrides of `training.hyperparameters` for runs this trigger starts."
     )

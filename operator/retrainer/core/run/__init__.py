@@ -6,6 +6,7 @@ from retrainer.core.observation import Observation, RunSeen
 from retrainer.core.phases import Phase
 from retrainer.core.run.canary import canary
 from retrainer.core.run.deploying import deploying, smoke_testing
+from retrainer.core.run.emergency import overtaken
 from retrainer.core.run.gate import awaiting_approval, gating
 from retrainer.core.run.interruption import interrupted
 from retrainer.core.run.pending import pending
@@ -17,7 +18,7 @@ from retrainer.core.run.validating import validating
 
 def advance(run: RunSeen, seen: Observation) -> Step:  # noqa: C901, PLR0912 - one case a phase, nothing more
     """Return what the run does in this round: its next status, and the effects that come before it is written."""
-    if (step := interrupted(run, seen)) is not None:
+    if (step := interrupted(run, seen) or overtaken(run, seen)) is not None:
         return step
     match run.status.phase:
         case Phase.PENDING:

@@ -18,12 +18,16 @@ _SMOKE_DEADLINE: Final = timedelta(seconds=30)
 def deploying(run: RunSeen, seen: Observation) -> Step:
     """Bring the candidate's first pods up, and send the version before the champion away where a canary's traffic would reach it."""
     status, now, version = run.status, seen.now, run.status.version or ""
+    if seen.champion is not None and seen.champion not in {frozen_of(status).champion, version}:
+        told = f"compared with {frozen_of(status).champion or 'nothing'}, but {seen.champion} serves by now: start another run"
+        return roll_back(run, seen, "ChampionChanged", told)
     wanted = _first_pods(run, seen)
     effects: list[Effect] = [deploy(run, wanted)]
-    leaving = _leaving(run, seen)
+    # The version before the champion stays warm for as long as the champion is watched: an emergency's candidate comes up beside it.
+    leaving = _leaving(run, seen) if seen.watched is None else []
     effects += [ScaleVersion(backend.version, 0) for backend in leaving if backend.deployment and backend.deployment.replicas]
     ready = len(seen.backend(version).ready)
-    if ready >= wanted and not leaving:
+    if ready >= wanted and not leaving and seen.watched is None:
         return move(status, now, Phase.SMOKE_TESTING, "PodsReady", f"{ready} of {wanted} candidate pods are ready")
     assert status.phase_since is not None
     limit = _progress_deadline_s(seen)
@@ -31,7 +35,9 @@ def deploying(run: RunSeen, seen: Observation) -> Step:
         told = f"{ready} of {wanted} pods ready after {limit} s (progressDeadlineSeconds of the template): {why_not_ready(seen, version)}"
         return roll_back(run, seen, "CandidateNotReady", told)
     told = f"{ready} of {wanted} candidate pods are ready"
-    if ready >= wanted:
+    if seen.watched is not None and ready >= wanted:
+        told += f"; the watch of {seen.watched.status.version} ends for it"
+    elif ready >= wanted:
         told += f"; waits for the pods of {', '.join(backend.version for backend in leaving)} to go"
     elif ready < wanted:
         told += f": {why_not_ready(seen, version)}"
@@ -65,6 +71,11 @@ def deploy(run: RunSeen, replicas: int) -> DeployVersion:
     assert run.status.template is not None
     assert run.status.version is not None
     return DeployVersion(run.status.version, replicas, run.status.template, run.status.template_generation)
+
+
+def is_up(run: RunSeen, seen: Observation) -> bool:
+    """Say whether the candidate's first pods are ready."""
+    return len(seen.backend(run.status.version or "").ready) >= _first_pods(run, seen)
 
 
 def is_overdue(run: RunSeen, seen: Observation, reason: str) -> bool:

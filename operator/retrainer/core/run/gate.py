@@ -9,7 +9,7 @@ from retrainer.core import naming
 from retrainer.core.acceptance import problem
 from retrainer.core.holding import held
 from retrainer.core.observation import Observation, RunSeen
-from retrainer.core.phases import Outcome, Phase, Slot
+from retrainer.core.phases import Outcome, Phase
 from retrainer.core.run.pending import frozen_of
 from retrainer.core.run.step import Step, end, move, wait
 
@@ -43,7 +43,7 @@ def gating(run: RunSeen, seen: Observation) -> Step:
     judged = judge(frozen.gate, status.result, frozen.champion)
     if judged.ruling is Ruling.REJECT:
         return end(status, now, Outcome.GATE_REJECTED, judged.reason, judged.message)
-    if (holder := seen.holder(Slot.SERVING)) is not None:
+    if (holder := seen.rollout or (seen.watched if run.spec.emergency is None else None)) is not None:
         reason = "WatchInProgress" if holder.status.phase is Phase.WATCHING else "RolloutInProgress"
         return wait(status, now, reason, f"{judged.message}; waits until {holder.name} has left {holder.status.phase}")
     if judged.ruling is Ruling.ASK:

@@ -13,7 +13,7 @@ def interrupted(run: RunSeen, seen: Observation) -> Step | None:
     if not is_interrupted(run):
         return None
     told = "the run was deleted" if run.deleting else f"aborted by annotation in {run.status.phase}"
-    return end(run.status, seen.now, Outcome.ABORTED, "Aborted", told, *_effects(run, seen))
+    return end(run.status, seen.now, Outcome.ABORTED, "Aborted", told, *way_out(run, seen))
 
 
 def is_interrupted(run: RunSeen) -> bool:
@@ -21,7 +21,8 @@ def is_interrupted(run: RunSeen) -> bool:
     return run.live and (run.deleting or abort_is_asked(run))
 
 
-def _effects(run: RunSeen, seen: Observation) -> tuple[Effect, ...]:
+def way_out(run: RunSeen, seen: Observation) -> tuple[Effect, ...]:
+    """Return the effects by which a run that is ended early leaves nothing behind."""
     match reaction(Event.ABORTED, run.status.phase):
         case Reaction.DELETES_JOB:
             return tuple(DeleteJob(job.identity) for job in seen.jobs.values() if job.run == run.name and job.active)

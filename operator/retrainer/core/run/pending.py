@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from retrainer.api.v1alpha1 import ModelRetrainRunStatus
+from retrainer.api.v1alpha1 import ModelRetrainRunStatus, seconds
+from retrainer.api.v1alpha1.rollout import Rollout, Watch
 from retrainer.api.v1alpha1.run_status import Frozen
 from retrainer.api.v1alpha1.training import DataOverride, Training
 from retrainer.core import naming
@@ -11,7 +12,7 @@ from retrainer.core.holding import held
 from retrainer.core.limits import Limit, cools_down, is_limited
 from retrainer.core.line import superseded_by, waiting
 from retrainer.core.observation import Observation, RunSeen
-from retrainer.core.phases import Event, Outcome, Phase, Reaction, Slot, reaction
+from retrainer.core.phases import Outcome, Phase
 from retrainer.core.run.step import Step, end, move, wait
 
 
@@ -35,8 +36,10 @@ def pending(run: RunSeen, seen: Observation) -> Step:
 
 def _pointless(run: RunSeen, seen: Observation) -> Step | None:
     if (better := superseded_by(run, seen.runs)) is not None:
-        told = f"gives way to {better.name} of priority {better.spec.priority}, which trains on the same data"
-        return end(run.status, seen.now, Outcome.SUPERSEDED, "HigherPriority", told)
+        urgent = better.spec.emergency
+        what = f"the emergency {better.name}" if urgent else f"{better.name} of priority {better.spec.priority}"
+        told = f"gives way to {what}, which trains on the same data"
+        return end(run.status, seen.now, Outcome.SUPERSEDED, "Emergency" if urgent else "HigherPriority", told)
     if _is_outdated(run, seen):
         told = f"{seen.champion} was promoted after everything that spoke for this run had begun"
         return end(run.status, seen.now, Outcome.SUPERSEDED, "EvidencePredatesChampion", told)
@@ -54,21 +57,27 @@ def _policy_is_not_accepted(_: RunSeen, seen: Observation) -> Limit | None:
 
 
 def _slot_is_taken(_: RunSeen, seen: Observation) -> Limit | None:
-    holder = seen.holder(Slot.TRAINING)
+    holder = seen.training
     return Limit("TrainingSlotTaken", f"waits until {holder.name} has left {holder.status.phase}") if holder is not None else None
 
 
 def _champion_is_about_to_change(_: RunSeen, seen: Observation) -> Limit | None:
     """What trains beside a rollout that succeeds is compared with a champion that no longer serves, and rejected."""
-    holder = seen.holder(Slot.SERVING)
-    if holder is None or reaction(Event.TRIGGER, holder.status.phase) is not Reaction.WAITS:
+    if (rollout := seen.rollout) is None:
         return None
-    return Limit("RolloutInProgress", f"waits until {holder.name} has left {holder.status.phase}: it may change the champion")
+    return Limit("RolloutInProgress", f"waits until {rollout.name} has left {rollout.status.phase}: it may change the champion")
 
 
 def _another_goes_first(run: RunSeen, seen: Observation) -> Limit | None:
     first = waiting(seen.runs)[0]
     return Limit("TrainingSlotTaken", f"waits for {first.name}, which goes first") if first is not run else None
+
+
+def _policy_is_dry(run: RunSeen, seen: Observation) -> Limit | None:
+    """A run that the operator made is a trigger's deed; one that a person made is not."""
+    if not (run.by_operator and seen.policy.spec.dry_run):
+        return None
+    return Limit("DryRun", "the policy's triggers are only reported: nothing starts until spec.dryRun is false")
 
 
 def _policy_cools_down(run: RunSeen, seen: Observation) -> Limit | None:
@@ -78,6 +87,7 @@ def _policy_cools_down(run: RunSeen, seen: Observation) -> Limit | None:
 _HOLDS: Final = (
     _policy_is_held,
     _policy_is_not_accepted,
+    _policy_is_dry,
     _slot_is_taken,
     _champion_is_about_to_change,
     _another_goes_first,
@@ -111,8 +121,16 @@ def _frozen(run: RunSeen, seen: Observation) -> Frozen:
         training=_merged(spec.training, run),
         gate=spec.gate,
         serving=spec.serving,
-        rollout=spec.rollout,
+        rollout=_rollout(spec.rollout, run),
     )
+
+
+def _rollout(rollout: Rollout, run: RunSeen) -> Rollout:
+    """An emergency has one step and is always watched, though the policy may ask for no watch."""
+    if run.spec.emergency is None:
+        return rollout
+    watch = rollout.watch if seconds(rollout.watch.duration) else Watch()
+    return rollout.model_copy(update={"step_weights": (run.spec.emergency.max_weight,), "watch": watch})
 
 
 def _merged(training: Training, run: RunSeen) -> Training:

@@ -10,7 +10,7 @@ from retrainer.core.holding import weight_is_held
 from retrainer.core.judging import counted, due_at, judged
 from retrainer.core.observation import Observation, RunSeen
 from retrainer.core.phases import Outcome, Phase
-from retrainer.core.run.deploying import deploy, is_overdue, why_not_ready
+from retrainer.core.run.deploying import deploy, is_overdue, is_up, why_not_ready
 from retrainer.core.run.pending import frozen_of
 from retrainer.core.run.rollback import return_to_previous, roll_back
 from retrainer.core.run.step import Step, end, hold, move, wait
@@ -58,6 +58,9 @@ def watching(run: RunSeen, seen: Observation) -> Step:
     assert status.promoted_at is not None
     if seen.champion != status.version:
         return end(status, now, Outcome.SUPERSEDED, "NoLongerChampion", f"{seen.champion} serves by now")
+    if (urgent := seen.rollout) is not None and urgent.status.phase is Phase.DEPLOYING and is_up(urgent, seen):
+        told = f"{status.version} serves; its watch ends for the emergency {urgent.name}, whose candidate is ready"
+        return end(status, now, Outcome.SUCCEEDED, "CutShort", told)
     effects = _recycling(run, seen)
     until = status.promoted_at + timedelta(seconds=seconds(rollout.watch.duration))
     if now >= until:

@@ -44,4 +44,5 @@ def _finding(trigger: Trigger, alert: Alert, seen: Observation) -> Finding:
         told = f"the alert fires since {alert.starts_at:%Y-%m-%d %H:%M:%S} UTC, before {champion.version} was promoted"
         return Finding(trigger.name, "EvidencePredatesChampion", told)
     evidence = Evidence(trigger=trigger.name, fingerprint=alert.fingerprint, starts_at=alert.starts_at, message=cut(alert.message))
-    return Finding(trigger.name, "AlertFiring", alert.message or "a matching alert fires", evidence)
+    labels = ", ".join(f"{name}={value}" for name, value in alert.labels)
+    return Finding(trigger.name, "AlertFiring", alert.message or "a matching alert fires", evidence, labels=labels)

@@ -14,3 +14,5 @@ class Finding:
     message: str
     evidence: Evidence | None = None
     look_again_in: float | None = None
+    labels: str = ""
+    """What an alert is about, as the reason of an emergency."""
