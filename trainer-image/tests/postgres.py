@@ -15,23 +15,51 @@ _LIBRARY = Path("/usr/lib/postgresql")
 _UNPRIVILEGED_USERS = ("postgres", "nobody")
 
 
+class Postgres:
+    """A server that can be stopped, as a crash would, and started again on the same port and data."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._drop = _privilege_drop(directory)
+        port = _free_port()
+        self.url = f"postgresql://test@127.0.0.1:{port}/postgres"
+        self._options = f"-p {port} -k {directory} -c listen_addresses=127.0.0.1 -c fsync=off -c full_page_writes=off"
+        initdb = [str(_program("initdb")), "-D", str(directory / "data"), "-U", "test", "-A", "trust", "-E", "UTF8"]
+        _run([*self._drop, *initdb], directory)
+
+    def start(self) -> None:
+        """Return once it answers."""
+        self._control("-l", str(self._directory / "log"), "-o", self._options, "start")
+
+    def stop(self) -> None:
+        """End it without a word to its clients."""
+        self._control("-m", "immediate", "stop")
+
+    def _control(self, *arguments: str) -> None:
+        control = [str(_program("pg_ctl")), "-D", str(self._directory / "data"), "-w", *arguments]
+        _run([*self._drop, *control], self._directory)
+
+
 @contextmanager
-def running_postgres() -> Iterator[str]:
-    """Yield the URL of the superuser `test` of a fresh server; `{url}` ends in the database's name, `postgres`."""
+def stoppable_postgres() -> Iterator[Postgres]:
+    """Yield a fresh server of the superuser `test` that runs; when it is given back it must run again."""
     directory = Path(tempfile.mkdtemp(prefix="trainer-postgres-"))
-    drop = _privilege_drop(directory)
-    data, port = directory / "data", _free_port()
-    options = f"-p {port} -k {directory} -c listen_addresses=127.0.0.1 -c fsync=off -c full_page_writes=off"
-    control = str(_program("pg_ctl"))
     try:
-        _run([*drop, str(_program("initdb")), "-D", str(data), "-U", "test", "-A", "trust", "-E", "UTF8"], directory)
-        _run([*drop, control, "-D", str(data), "-l", str(directory / "log"), "-w", "-o", options, "start"], directory)
+        server = Postgres(directory)
+        server.start()
         try:
-            yield f"postgresql://test@127.0.0.1:{port}/postgres"
+            yield server
         finally:
-            _run([*drop, control, "-D", str(data), "-m", "immediate", "-w", "stop"], directory)
+            server.stop()
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextmanager
+def running_postgres() -> Iterator[str]:
+    """Yield the URL of the superuser `test` of a fresh server; it ends in the database's name, `postgres`."""
+    with stoppable_postgres() as server:
+        yield server.url
 
 
 def _program(name: str) -> Path:

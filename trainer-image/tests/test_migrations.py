@@ -1,21 +1,23 @@
 """The schema is brought up to date once, whoever asks and however often."""
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
 from trainer.database import column_types, connect
-from trainer.migrations import migrate, pending_revisions
+from trainer.migrations import migrate, pending_revisions, versions
 
+REVISIONS = sorted(path.name[1:5] for path in Path(versions.__path__[0]).glob("v[0-9]*.py"))
 CONTRACT = {
     "profiles": {"id", "role", "union_tenure_years", "member_age"},
     "member_snapshots": {"member_id", "as_of", "churned", "outcome_at"},
     "unit_workload": {"unit_id", "day", "cases", "outcome_at"},
     "ml_predictions": {
         *("id", "model_type", "model_version", "user_id", "predicted_at", "prediction", "predicted_label"),
-        *("confidence_score", "response_time_ms", "features"),
+        *("confidence_score", "response_time_ms", "features", "interval_low", "interval_high"),
     },
     "ml_outcomes": {"prediction_id", "actual", "observed_at"},
     "model_metadata": {
@@ -33,14 +35,14 @@ def test_the_tables_are_those_of_the_metrics_contract(database: str, table: str,
 
 
 def test_migrating_twice_changes_nothing(empty_database: str) -> None:
-    assert pending_revisions(empty_database) == migrate(empty_database) == ["0001", "0002"]
+    assert pending_revisions(empty_database) == migrate(empty_database) == REVISIONS
     assert pending_revisions(empty_database) == migrate(empty_database) == []
 
 
 def test_of_several_pods_at_once_one_migrates(empty_database: str) -> None:
     with ThreadPoolExecutor(4) as pods:
         applied = list(pods.map(migrate, [empty_database] * 4))
-    assert sorted(applied) == [[], [], [], ["0001", "0002"]]
+    assert sorted(applied) == [[], [], [], REVISIONS]
 
 
 def test_a_role_that_owns_only_its_tables_is_enough(empty_database: str) -> None:
@@ -54,7 +56,7 @@ def test_a_role_that_owns_only_its_tables_is_enough(empty_database: str) -> None
             SQL("grant connect on database {} to tenant").format(Identifier(empty_database.rsplit("/", 1)[1]))
         )
     url = empty_database.replace("test@", "tenant@")
-    assert migrate(url) == ["0001", "0002"]
+    assert migrate(url) == REVISIONS
     assert migrate(url) == []
     with psycopg.connect(url) as connection:
         owners = connection.execute("select distinct schemaname, tableowner from pg_tables where tablename like 'm%_%'")

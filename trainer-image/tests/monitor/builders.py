@@ -26,7 +26,7 @@ def policy(champion: str | None = None, **changed: Any) -> dict[str, Any]:
         "monitor": {"databaseSecret": changed.get("secret", {"name": "platform-db", "key": "url"})},
         "training": {"data": {"features": changed.get("features", {"allow": ["*"], "deny": []})}},
     }
-    status = {"champion": {"version": champion, "since": at(0)}} if champion else {}
+    status = {"champion": {"version": champion, "since": changed.get("since", at(0))}} if champion else {}
     if "candidate" in changed:
         status["candidate"] = {"version": changed["candidate"], "since": at(1)}
     name = changed.get("name", "churn-risk")

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from trainer.monitor.drift import Drift
 from trainer.monitor.exposition import Evidence, Exposition
+from trainer.monitor.intervals import Accuracy
 from trainer.monitor.totals import Totals
 from trainer.monitor.training_table import ColumnChange, TrainingTable
 from trainer.monitor.two_sample import TwoSample
@@ -11,9 +12,21 @@ from trainer.monitor.two_sample import TwoSample
 V1, F1 = ("churn_risk", "v1"), ("workload_forecast", "f1")
 EVIDENCE = Evidence(
     {
-        V1: Totals(confidence_sum=Decimal("7.25"), confidence_count=9, correct=3, incorrect=2),
+        V1: Totals(
+            confidence_sum=Decimal("7.25"),
+            confidence_count=9,
+            correct=3,
+            incorrect=2,
+            accuracy=Accuracy(0.6, 0.23, 0.88, 5),
+        ),
         F1: Totals(
-            confidence_count=1, confidence_sum=Decimal("0.5"), absolute_error_sum=Decimal(3), actual_sum=Decimal(23)
+            confidence_count=1,
+            confidence_sum=Decimal("0.5"),
+            is_forecaster=True,
+            absolute_error_sum=Decimal(3),
+            actual_sum=Decimal(23),
+            covered=8,
+            uncovered=2,
         ),
     },
     [
@@ -50,6 +63,12 @@ def test_every_series_of_the_contract_is_there_with_its_labels() -> None:
         f'retrainer_outcomes_total{{correct="false",{v1}}}': 2,
         f"retrainer_absolute_error_sum{{{f1}}}": 3,
         f"retrainer_actual_sum{{{f1}}}": 23,
+        f'retrainer_interval_outcomes_total{{covered="true",{f1}}}': 8,
+        f'retrainer_interval_outcomes_total{{covered="false",{f1}}}': 2,
+        f"retrainer_accuracy_ratio{{{v1}}}": 0.6,
+        f"retrainer_accuracy_ratio_low{{{v1}}}": 0.23,
+        f"retrainer_accuracy_ratio_high{{{v1}}}": 0.88,
+        f"retrainer_accuracy_samples{{{v1}}}": 5,
         f'retrainer_feature_psi{{feature="member_age",{v1}}}': 0.25,
         f'retrainer_feature_missing_ratio{{feature="member_age",{v1}}}': 0.1,
         f"retrainer_prediction_psi{{{v1}}}": 0.5,

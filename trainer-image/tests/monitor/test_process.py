@@ -4,6 +4,7 @@ import asyncio
 import http.client
 import time
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 import psycopg
 import pytest
@@ -19,6 +20,7 @@ from tests.monitor.builders import (
     result,
     run,
 )
+from tests.postgres import stoppable_postgres
 from tests.serve.gate import gate_before
 from trainer.daemon.listener import Listener, bind
 from trainer.monitor.app import MonitorApp
@@ -114,7 +116,7 @@ def test_a_candidate_is_counted_from_zero_so_that_no_first_row_is_hidden(databas
 
 
 def test_a_lost_database_leaves_no_stale_evidence_and_is_caught_up_with(database: str) -> None:
-    cluster = FakeCluster([policy("v1")])
+    cluster = FakeCluster([policy("v1")], [run(1, "v1", promotedAt=at(1))])
 
     async def scenario(monitor: Harness) -> None:
         log_predictions(database, "v1", [{}] * 3)
@@ -142,11 +144,40 @@ def test_a_lost_database_leaves_no_stale_evidence_and_is_caught_up_with(database
             ("v1", "Succeeded"),
             ("v2", "Promoted"),
             ("v2", "RolledBack"),
+            ("v1", "Returned"),
             ("v3", "Promoted"),
         ]
 
     with gate_before(database) as gate:
         monitored(gate.url, cluster, scenario, stale_seconds=0.5)
+
+
+def test_a_postgres_that_goes_down_and_comes_back_misses_no_flip_and_no_row() -> None:
+    with stoppable_postgres() as server:
+        _migrate(server.url)
+        cluster = FakeCluster([policy("v1")], [run(1, "v1", promotedAt=at(1))])
+
+        async def scenario(monitor: Harness) -> None:
+            log_predictions(server.url, "v1", [{}] * 3)
+            await eventually(lambda: _is(monitor, V1_CONFIDENCES, 3))
+            await asyncio.to_thread(server.stop)
+            cluster.objects["runs"] = [
+                run(1, "v1", promotedAt=at(1), outcome="Succeeded", completedAt=at(2)),
+                run(2, "v2", promotedAt=at(3), outcome="RolledBack", completedAt=at(4)),
+            ]
+            cluster.objects["policies"] = [policy("v1")]
+            await eventually(lambda: _is(monitor, V1_CONFIDENCES, None))
+            assert (await monitor.asked("/healthz"))[0] == 200
+            await asyncio.to_thread(server.start)
+            log_predictions(server.url, "v1", [{}] * 2, age=timedelta(hours=1))
+            await eventually(lambda: _is(monitor, V1_CONFIDENCES, 5))
+            with psycopg.connect(server.url) as connection:
+                reigns = connection.execute(
+                    "select version, event from model_champions order by since, until"
+                ).fetchall()
+            assert reigns == [("v1", "Promoted"), ("v2", "Promoted"), ("v1", "Returned")]
+
+        monitored(server.url, cluster, scenario, stale_seconds=0.5)
 
 
 def test_a_lost_api_server_stops_the_projection_and_not_the_evidence(database: str) -> None:

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import psycopg
 import pytest
 
-from tests.monitor.builders import NAMESPACE, at, policy, register_version, result, run
+from tests.monitor.builders import NAMESPACE, NOON, at, policy, register_version, result, run
 from trainer.daemon.postgres import Database
 from trainer.monitor.objects import Document, read_policy, read_run
 from trainer.monitor.records import project
@@ -51,7 +52,41 @@ def test_the_ledger_has_each_event_once_and_in_order(database: str) -> None:
         ("v1", "Succeeded", "WatchPassed", "churn-risk-1"),
         ("v2", "Promoted", "accuracy-drop", "churn-risk-2"),
         ("v2", "RolledBack", "AccuracyFell", "churn-risk-2"),
+        ("v1", "Returned", "AccuracyFell", "churn-risk-2"),
     ]
+
+
+def test_who_was_champion_from_when_to_when_and_why(database: str) -> None:
+    ended = {**V2, "status": {**V2["status"], "outcome": "RolledBack", "reason": "AccuracyFell", "completedAt": at(30)}}
+    _project(database, [policy("v1")], [V1, ended])
+    minutes = [(1, 20), (20, 30), (30, None)]
+    spans = [(NOON + timedelta(minutes=m), None if n is None else NOON + timedelta(minutes=n)) for m, n in minutes]
+    found = _rows(database, "select since, until, version, event, reason from model_champions order by since")
+    assert [row[:2] for row in found] == spans
+    assert [row[2:] for row in found] == [
+        ("v1", "Promoted", "accuracy-drop"),
+        ("v2", "Promoted", "accuracy-drop"),
+        ("v1", "Returned", "AccuracyFell"),
+    ]
+
+
+def test_a_prediction_is_of_an_ab_test_while_two_versions_had_weight(database: str) -> None:
+    timeline = [{"at": at(10 + n), "phase": "Canary", "reason": f"Step{n}"} for n in (1, 2)]
+    frozen = {"rollout": {"stepWeights": [10, 50]}}
+    canary = {**V2, "status": {**V2["status"], "timeline": timeline, "frozen": frozen}}
+    _project(database, [policy("v2", since=at(20))], [V1, canary])
+    made = {"v1": (5, 10.5, 11, 12.5, 19, 21), "v2": (11, 15, 19, 20.5, 40), "elsewhere": (15,)}
+    with psycopg.connect(database) as connection:
+        connection.cursor().executemany(
+            """insert into ml_predictions (model_type, model_version, predicted_at, prediction)
+               values ('churn_risk', %s, %s, 0.5)""",
+            [(version, NOON + timedelta(minutes=m)) for version, minutes in made.items() for m in minutes],
+        )
+    [(total, of_test)] = _rows(database, "select count(*), count(*) filter (where is_ab_test) from ml_predictions_ab")
+    assert (total, of_test) == (12, 6)
+    rows = _rows(database, "select model_version, predicted_at from ml_predictions_ab where is_ab_test")
+    minutes = {(version, (when - NOON).total_seconds() / 60) for version, when in rows}
+    assert minutes == {("v1", 11), ("v1", 12.5), ("v1", 19), ("v2", 11), ("v2", 15), ("v2", 19)}
 
 
 def test_two_monitors_at_once_write_an_entry_once(database: str) -> None:

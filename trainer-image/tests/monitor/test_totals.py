@@ -1,59 +1,66 @@
-"""The counters: exact over restarts, late rows and outages, and cheap in between."""
+"""The counters: exact over restarts, late rows, outages and deletions, and cheap in between."""
 
 import asyncio
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 import psycopg
-from hypothesis import given
-from hypothesis import strategies as st
+import pytest
 
 from tests.monitor.builders import NOON, log_predictions, observe
 from trainer.daemon.postgres import Database
-from trainer.monitor.totals import BEGINNING, RECOUNTED_EVERY, SETTLES_AFTER, Counters, Counts, Settled, Totals
+from trainer.monitor.hours import HOUR, RECOUNTED_EACH_ROUND, RECOUNTED_SPAN, SETTLES_AFTER, OpenHours, floor, spans
+from trainer.monitor.intervals import of_labels
+from trainer.monitor.totals import Counters, Counts, Totals, Version
 
 TYPES = frozenset({"churn_risk"})
 V1 = ("churn_risk", "v1")
-OLD = timedelta(minutes=10)
+OLD = timedelta(hours=3)
+AFTER_REOPENING = SETTLES_AFTER + timedelta(seconds=1)
 
 
-def test_the_first_count_begins_at_the_beginning_and_the_next_where_it_ended() -> None:
-    settled = Settled()
-    assert settled.since(TYPES, NOON) == BEGINNING
-    settled = settled.advanced(TYPES, NOON, {})
-    assert settled.since(TYPES, NOON) == NOON - SETTLES_AFTER
+def test_an_hour_stays_open_until_five_minutes_after_its_end() -> None:
+    hours = OpenHours(reopened_until=NOON)
+    assert hours.start(NOON, NOON + timedelta(minutes=59)) == NOON
+    assert hours.start(NOON, NOON + timedelta(minutes=64)) == NOON
+    assert hours.start(NOON + HOUR, NOON + timedelta(minutes=66)) == NOON + HOUR
 
 
-def test_all_is_counted_again_once_the_servers_had_time_to_write_and_then_hourly() -> None:
-    settled = Settled().advanced(TYPES, NOON, {})
-    soon = NOON + SETTLES_AFTER
-    assert settled.since(TYPES, soon) == BEGINNING
-    settled = settled.advanced(TYPES, soon, {})
-    assert settled.since(TYPES, soon + SETTLES_AFTER) != BEGINNING
-    assert settled.since(TYPES, soon + RECOUNTED_EVERY) == BEGINNING
-    assert settled.after_outage(soon).since(TYPES, soon + SETTLES_AFTER) == BEGINNING
+def test_the_hours_of_an_absence_stay_open_for_five_minutes_more() -> None:
+    hours = OpenHours()
+    back = NOON + timedelta(hours=7, minutes=30)
+    assert hours.start(NOON, back) == NOON
+    assert hours.start(floor(back), back + timedelta(minutes=4)) == NOON
+    assert hours.start(floor(back), back + timedelta(minutes=5)) == floor(back)
+    hours.came_back()
+    assert hours.start(NOON, back) == NOON
 
 
-def test_a_new_model_type_is_counted_from_the_beginning() -> None:
-    settled = Settled().advanced(TYPES, NOON, {})
-    assert settled.since(TYPES | {"workload_forecast"}, NOON) == BEGINNING
+def test_a_long_past_is_counted_once_and_not_for_five_minutes() -> None:
+    hours = OpenHours()
+    assert hours.start(NOON - timedelta(days=400), NOON) == NOON - timedelta(days=400)
+    assert hours.start(NOON - timedelta(days=100), NOON) == NOON - timedelta(days=100)
+    assert hours.start(NOON, NOON) == NOON - timedelta(days=1)
 
 
-def test_a_recount_finds_late_rows_and_never_falls() -> None:
-    settled = Settled().advanced(TYPES, NOON, {V1: Totals(correct=10)})
-    soon = NOON + SETTLES_AFTER
-    assert settled.advanced(TYPES, soon, {V1: Totals(correct=12)}).counts[V1].correct == 12
-    assert settled.advanced(TYPES, soon, {V1: Totals(correct=3)}).counts[V1].correct == 10
-    assert settled.advanced(TYPES, soon, {}).counts[V1].correct == 10
+def test_a_silent_model_costs_no_walk_through_its_silence() -> None:
+    hours = OpenHours(counted_until=NOON, reopened_until=NOON)
+    assert hours.start(NOON - timedelta(days=300), NOON + timedelta(minutes=1)) == NOON - HOUR
 
 
-@given(st.lists(st.decimals(0, 1, places=15), max_size=60), st.data())
-def test_a_sum_does_not_depend_on_what_was_settled_when(confidences: list[Decimal], data: st.DataObject) -> None:
-    total = sum((Totals(confidence_sum=c) for c in confidences), Totals())
-    split = data.draw(st.integers(0, len(confidences)))
-    shuffled = data.draw(st.permutations(confidences))
-    parts = [sum((Totals(confidence_sum=c) for c in part), Totals()) for part in (shuffled[:split], shuffled[split:])]
-    assert parts[0] + parts[1] == total
+def test_the_last_eight_days_are_recounted_in_turn() -> None:
+    hours = OpenHours()
+    *turn, first_again = [hours.next_to_recount(NOON) for _ in range(RECOUNTED_SPAN // RECOUNTED_EACH_ROUND + 1)]
+    assert turn[0] == first_again
+    assert (turn[0][0], turn[-1][1]) == (NOON - RECOUNTED_SPAN, NOON)
+    assert all(until == begin for (_, until), (begin, _) in pairwise(turn))
+
+
+def test_no_statement_counts_more_than_a_day() -> None:
+    pieces = list(spans(NOON, NOON + timedelta(hours=50)))
+    assert (pieces[0][0], pieces[-1][1], len(pieces)) == (NOON, NOON + timedelta(hours=50), 3)
 
 
 def test_classifiers_are_counted_by_whether_they_were_right(database: str) -> None:
@@ -62,17 +69,24 @@ def test_classifiers_are_counted_by_whether_they_were_right(database: str) -> No
     log_predictions(database, "v1", [{}] * 4)
     observe(database, right, actual=0.0, age=OLD)
     observe(database, wrong, actual=0.0)
-    totals = _counted(database)[V1]
-    assert totals == Totals(confidence_sum=Decimal("7.2"), confidence_count=9, correct=3, incorrect=2)
+    assert _counted(database)[V1] == Totals(
+        confidence_sum=Decimal("7.2"), confidence_count=9, correct=3, incorrect=2, accuracy=of_labels(3, 5)
+    )
 
 
-def test_forecasts_are_counted_by_their_errors(database: str) -> None:
-    ids = log_predictions(database, "v1", [{}] * 2, label=None, prediction=12.5)
-    observe(database, ids[:1], actual=10.0)
-    observe(database, ids[1:], actual=13.0)
+def test_forecasts_are_counted_by_their_errors_and_intervals(database: str) -> None:
+    ids = log_predictions(database, "v1", [{}] * 3, label=None, prediction=12.5)
+    with psycopg.connect(database) as connection:
+        connection.execute("update ml_predictions set interval_low = 11, interval_high = 14 where id <> %s", (ids[2],))
+    for id_, actual in zip(ids, (10.0, 13.0, 12.5), strict=True):
+        observe(database, [id_], actual=actual)
     totals = _counted(database)[V1]
-    assert (totals.absolute_error_sum, totals.actual_sum) == (Decimal(3), Decimal(23))
-    assert (totals.correct, totals.incorrect) == (0, 0)
+    assert (totals.absolute_error_sum, totals.actual_sum) == (Decimal(3), Decimal("35.5"))
+    assert (totals.is_forecaster, totals.correct, totals.incorrect) == (True, 0, 0)
+    # The third has no interval, and says nothing of intervals.
+    assert (totals.covered, totals.uncovered) == (1, 1)
+    assert totals.accuracy is not None
+    assert totals.accuracy.ratio == pytest.approx(1 - 3 / 35.5)
 
 
 def test_values_that_would_spoil_a_sum_are_left_out(database: str) -> None:
@@ -80,12 +94,18 @@ def test_values_that_would_spoil_a_sum_are_left_out(database: str) -> None:
     log_predictions(database, "v1", [{}], confidence=None)
     ids = log_predictions(database, "v1", [{}], label=None)
     observe(database, ids, actual=float("nan"))
-    assert _counted(database)[V1] == Totals(confidence_sum=Decimal("0.8"), confidence_count=1)
+    assert _counted(database)[V1] == Totals(confidence_sum=Decimal("0.8"), confidence_count=1, is_forecaster=True)
 
 
 def test_other_model_types_are_not_counted(database: str) -> None:
     log_predictions(database, "v1", [{}], model_type="somebody_elses")
     assert _counted(database) == {}
+
+
+def test_a_live_version_begins_at_zero_and_as_the_kind_of_its_model_type(database: str) -> None:
+    assert _counted(database, live=[V1]) == {V1: Totals()}
+    log_predictions(database, "v0", [{}], label=None)
+    assert _counted(database, live=[V1])[V1] == Totals(is_forecaster=True)
 
 
 def test_counting_goes_on_where_it_was_and_a_restart_counts_the_same(database: str) -> None:
@@ -97,49 +117,80 @@ def test_counting_goes_on_where_it_was_and_a_restart_counts_the_same(database: s
     later = timedelta(minutes=4)
     log_predictions(database, "v1", [{}] * 2, age=-later)
     assert _counted(database, counters, later)[V1] == _counted(database)[V1]
+    assert _counted(database)[V1].confidence_count == 10
 
 
-def test_only_recent_rows_are_read_again(database: str) -> None:
+def test_rows_that_are_deleted_stay_counted(database: str) -> None:
     counters = Counters()
     log_predictions(database, "v1", [{}] * 5, age=OLD)
+    log_predictions(database, "v1", [{}] * 2)
     _counted(database, counters)
     with psycopg.connect(database) as connection:
         connection.execute("delete from ml_predictions")
-    # What has settled is not read again, so the deletion is not seen.
-    assert _counted(database, counters)[V1].confidence_count == 5
+    assert _counted(database, counters)[V1].confidence_count == 7
+    assert _counted(database)[V1].confidence_count == 7
 
 
 def test_a_row_that_was_committed_late_is_found_by_the_recount(database: str) -> None:
     counters = Counters()
     log_predictions(database, "v1", [{}] * 5, age=OLD)
+    log_predictions(database, "v1", [{}])
     _counted(database, counters)
     log_predictions(database, "v1", [{}] * 2, age=OLD)
-    assert _counted(database, counters)[V1].confidence_count == 5
-    assert _counted(database, counters, SETTLES_AFTER)[V1].confidence_count == 7
+    assert _counted(database, counters, AFTER_REOPENING)[V1].confidence_count == 6
+    for _ in range(RECOUNTED_SPAN // RECOUNTED_EACH_ROUND):
+        found = _counted(database, counters, AFTER_REOPENING)
+    assert found[V1].confidence_count == 8
 
 
-def test_what_came_with_an_outage_is_found_after_it(database: str) -> None:
+def test_what_came_with_an_outage_is_found_right_after_it(database: str) -> None:
     counters = Counters()
+    log_predictions(database, "v1", [{}], age=OLD)
     _counted(database, counters)
-    _counted(database, counters, SETTLES_AFTER)
-    counters.after_outage(_now(database) + SETTLES_AFTER)
-    log_predictions(database, "v1", [{}] * 2, age=timedelta(hours=1))
-    assert V1 not in _counted(database, counters, SETTLES_AFTER)
-    assert _counted(database, counters, 2 * SETTLES_AFTER)[V1].confidence_count == 2
+    counters.came_back()
+    assert _counted(database, counters, timedelta(hours=2))[V1].confidence_count == 1
+    log_predictions(database, "v1", [{}] * 2, age=-timedelta(hours=1))
+    assert _counted(database, counters, timedelta(hours=2, minutes=4))[V1].confidence_count == 3
 
 
-def _counted(url: str, counters: Counters | None = None, later: timedelta = timedelta()) -> Counts:
+def test_two_monitors_at_once_count_each_row_once(database: str) -> None:
+    for age in range(30):
+        log_predictions(database, "v1", [{}] * 3, age=timedelta(hours=age))
+        log_predictions(database, "v2", [{}], age=timedelta(hours=age))
+
+    async def all_at_once() -> list[Counts]:
+        return list(await asyncio.gather(*(_count(database, Counters(), timedelta(), ()) for _ in range(4))))
+
+    for counts in asyncio.run(all_at_once()):
+        assert counts[V1].confidence_count == 90
+
+
+def test_a_past_of_months_is_counted_before_any_of_it_is_shown(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    log_predictions(database, "v1", [{}] * 3, age=timedelta(days=100))
+    log_predictions(database, "v1", [{}] * 4)
+    counters = Counters()
+    monkeypatch.setattr("trainer.monitor.hours.BUDGET_SECONDS", -1.0)
+    assert _counted(database, counters, live=[V1]) == {}
+    monkeypatch.undo()
+    assert _counted(database, counters, live=[V1])[V1].confidence_count == 7
+
+
+def test_the_accuracy_is_that_of_the_last_seven_days(database: str) -> None:
+    ids = log_predictions(database, "v1", [{}] * 10, label=True, age=timedelta(days=20))
+    observe(database, ids[:6], actual=0.0, age=timedelta(days=8))
+    observe(database, ids[6:], actual=1.0, age=timedelta(days=6))
+    totals = _counted(database)[V1]
+    assert (totals.correct, totals.incorrect) == (4, 6)
+    assert totals.accuracy == of_labels(4, 4)
+
+
+def _counted(
+    url: str, counters: Counters | None = None, later: timedelta = timedelta(), live: Sequence[Version] = ()
+) -> Counts:
     """Count as of now, or as of some time later."""
-
-    async def counted() -> Counts:
-        async with await Database(url, "test").connect() as connection:
-            return await (counters or Counters()).count(connection, TYPES, _now(url) + later)
-
-    return asyncio.run(counted())
+    return asyncio.run(_count(url, counters or Counters(), later, live))
 
 
-def _now(url: str) -> datetime:
-    with psycopg.connect(url) as connection:
-        [(now,)] = connection.execute("select now()").fetchall()
-    found: datetime = now
-    return found
+async def _count(url: str, counters: Counters, later: timedelta, live: Sequence[Version]) -> Counts:
+    async with await Database(url, "test").connect() as connection:
+        return await counters.count(connection, TYPES, datetime.now(UTC) + later, live)

@@ -39,6 +39,7 @@ class Policy:
     database_secret: tuple[str, str]
     champion: str | None = None
     champion_digest: str | None = None
+    champion_since: datetime | None = None
     live: tuple[str, ...] = ()
     allow: tuple[str, ...] = ("*",)
     deny: tuple[str, ...] = ()
@@ -46,7 +47,10 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A run; `trigger` and `cause` say why it began, `reason` and `message` how it stands or ended."""
+    """A run; `trigger` and `cause` say why it began, `reason` and `message` how it stands or ended.
+
+    `weights` are the shares of traffic, in percent, that were asked for its version, and since when.
+    """
 
     name: str
     policy: str
@@ -60,6 +64,7 @@ class Run:
     completed_at: datetime | None = None
     digest: str | None = None
     metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    weights: tuple[tuple[datetime, int], ...] = ()
 
 
 def read_policy(document: Document) -> Policy:
@@ -75,6 +80,7 @@ def read_policy(document: Document) -> Policy:
         database_secret=(str(secret.get("name", "")), str(secret.get("key") or DEFAULT_SECRET_KEY)),
         champion=champion.get("version") or None,
         champion_digest=champion.get("digest") or None,
+        champion_since=_time(champion.get("since")),
         live=tuple(version for role in _ROLES if (version := _at(document, "status", role).get("version"))),
         allow=tuple(features.get("allow") or ("*",)),
         deny=tuple(features.get("deny") or ()),
@@ -98,7 +104,27 @@ def read_run(document: Document) -> Run:
         completed_at=_time(status.get("completedAt")),
         digest=result.get("digest") or None,
         metrics={side: _figures(figures) for side, figures in (result.get("metrics") or {}).items() if figures},
+        weights=_weights(status),
     )
+
+
+def _weights(status: Document) -> tuple[tuple[datetime, int], ...]:
+    """Return when each of the canary's weights came, from the run's timeline and the steps that it froze.
+
+    Reason `Step<n>` says that the n-th weight is in place. Requests reach a candidate some seconds earlier, from the
+    first `ShiftingTraffic` on; which of the later ones is for which step the timeline does not say.
+    """
+    steps = _at(status, "frozen", "rollout").get("stepWeights") or ()
+    found: dict[int, datetime] = {}
+    for entry in status.get("timeline") or ():
+        at, reason = _time(entry.get("at")), _text(entry.get("reason"))
+        if at is None or entry.get("phase") != "Canary":
+            continue
+        if reason == "ShiftingTraffic":
+            found.setdefault(1, at)
+        elif reason.removeprefix("Step").isdecimal():
+            found.setdefault(int(reason.removeprefix("Step")), at)
+    return tuple((at, int(steps[step - 1])) for step, at in sorted(found.items()) if step <= len(steps))
 
 
 def _at(document: Document, *path: str) -> Document:

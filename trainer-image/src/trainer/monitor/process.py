@@ -17,7 +17,7 @@ from trainer.monitor.objects import Cluster, ClusterUnavailable, Policy, Run, re
 from trainer.monitor.projection import Change
 from trainer.monitor.records import project
 from trainer.monitor.settings import MonitorSettings
-from trainer.monitor.totals import Counters, Totals
+from trainer.monitor.totals import Counters
 from trainer.monitor.training_table import TrainingTables
 
 logger = logging.getLogger(__name__)
@@ -98,13 +98,11 @@ class Monitor:
         model_types = frozenset(policy.model_type for policy in self._policies)
         namespace = self._settings.namespace
         now = await _now(connection)
-        totals = await self._part("counting", self._counters.count(connection, model_types, now))
+        live = [(policy.model_type, version) for policy in self._policies for version in policy.live]
+        totals = await self._part("counting", self._counters.count(connection, model_types, now, live))
         drifts = await self._part("measuring drift", measure_drift(connection, namespace, model_types))
         tables = await self._part("training tables", self._tables.measure(connection, namespace, self._policies))
-        # A counter that appears with its first rows would hide them: `increase` sees only what came after. So each
-        # version begins at zero as soon as it may be asked.
-        zeros = {(policy.model_type, version): Totals() for policy in self._policies for version in policy.live}
-        return Evidence({**zeros, **totals} if totals is not None else {}, drifts or (), tables or ())
+        return Evidence(totals or {}, drifts or (), tables or ())
 
     async def _part(self, name: str, measuring: Awaitable[T]) -> T | None:
         """Return what was measured, or None if its statement failed on a sound connection: the others go on."""
@@ -129,7 +127,7 @@ class Monitor:
     async def _connected(self) -> Connection:
         if self._connection is None:
             self._connection = await self._database.connect()
-            self._counters.after_outage(await _now(self._connection))
+            self._counters.came_back()
         return self._connection
 
     async def _disconnect(self) -> None:

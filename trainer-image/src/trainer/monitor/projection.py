@@ -9,15 +9,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
 
+from trainer.monitor.entries import AppendEntry, EntryKey
+from trainer.monitor.entries import of_run as entries_of
 from trainer.monitor.objects import Policy, Run
-
-PROMOTED = "Promoted"
+from trainer.monitor.reigns import Reign, Reigns
 
 VersionKey: TypeAlias = tuple[str, str]
 """Model type and version."""
-
-EntryKey: TypeAlias = tuple[str, str, str]
-"""Run, version and event; the version, because a policy deleted and made again counts its runs from 1 again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,35 +43,21 @@ class Activate:
     version: str
 
 
-@dataclass(frozen=True, slots=True)
-class AppendEntry:
-    """Append to the ledger; `at` None is now."""
-
-    model_type: str
-    version: str
-    event: str
-    reason: str
-    message: str
-    run: str
-    at: datetime | None
-
-    @property
-    def key(self) -> EntryKey:
-        """What makes the entry the same entry."""
-        return self.run, self.version, self.event
-
-
 Change: TypeAlias = RecordVersion | Activate | AppendEntry
 
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """What the tables hold of the namespace: versions with metrics and without, the active ones, and the entries."""
+    """What the tables hold of the namespace: versions with metrics and without, the active ones, and the entries.
+
+    `reigns` are who served all traffic of each model type by the ledger, the oldest first.
+    """
 
     complete: frozenset[VersionKey] = frozenset()
     incomplete: frozenset[VersionKey] = frozenset()
     active: frozenset[VersionKey] = frozenset()
     entries: frozenset[EntryKey] = frozenset()
+    reigns: Mapping[str, Sequence[Reign]] = field(default_factory=dict)
 
 
 def changes(policies: Sequence[Policy], runs: Sequence[Run], present: Present) -> list[Change]:
@@ -83,11 +67,13 @@ def changes(policies: Sequence[Policy], runs: Sequence[Run], present: Present) -
     champions = _champions(policies)
     versions = list(_missing_versions(ours, champions, present))
     flips = [Activate(*key) for key in champions if key not in present.active]
-    entries = [entry for model_type, run in ours for entry in _entries(model_type, run)]
+    entries = [entry for model_type, run in ours for entry in entries_of(model_type, run)]
     entries = [entry for entry in entries if entry.key not in present.entries]
     # Those without a time happened now, which is after all that have one.
     entries.sort(key=lambda entry: (entry.at is None, entry.at.timestamp() if entry.at else 0.0))
-    return [*versions, *flips, *entries]
+    reigns = Reigns(present.reigns)
+    told = [each for entry in entries for each in reigns.told(entry)]
+    return [*versions, *flips, *told, *reigns.unexplained(champions.values())]
 
 
 def _champions(policies: Iterable[Policy]) -> dict[VersionKey, Policy]:
@@ -114,10 +100,3 @@ def _missing_versions(
         # Adopted, or of a run that has been pruned: nothing but its name is known.
         if key not in told | present.complete | present.incomplete:
             yield RecordVersion(*key, digest=policy.champion_digest)
-
-
-def _entries(model_type: str, run: Run) -> Iterator[AppendEntry]:
-    if run.promoted_at is not None:
-        yield AppendEntry(model_type, run.version, PROMOTED, run.trigger, run.cause, run.name, run.promoted_at)
-    if run.outcome is not None:
-        yield AppendEntry(model_type, run.version, run.outcome, run.reason, run.message, run.name, run.completed_at)

@@ -1,13 +1,16 @@
 """Reads and writes `model_metadata` and `model_ledger`, one transaction a round."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import assert_never
 
 from psycopg.types.json import Jsonb
 
 from trainer.daemon.postgres import Connection
+from trainer.monitor.entries import ALL, AppendEntry
 from trainer.monitor.objects import Policy, Run
-from trainer.monitor.projection import Activate, AppendEntry, Change, Present, RecordVersion, changes
+from trainer.monitor.projection import Activate, Change, Present, RecordVersion, changes
+from trainer.monitor.reigns import Reign
 
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext('retrainer-monitor'), hashtext(%s))"
 
@@ -16,7 +19,16 @@ _VERSIONS = """
     FROM model_metadata WHERE namespace = %s AND (is_active OR version = ANY(%s))
 """
 
-_ENTRIES = "SELECT run, version, event FROM model_ledger WHERE namespace = %s AND run = ANY(%s)"
+_ENTRIES = """
+    SELECT run, version, event, CASE WHEN event = 'Weighted' THEN weight END
+    FROM model_ledger WHERE namespace = %s AND run = ANY(%s)
+"""
+
+# Those who had all traffic, or lost it: a champion that was rolled back, or a candidate in its canary.
+_REIGNS = """
+    SELECT model_type, version, at, weight FROM model_ledger
+    WHERE namespace = %s AND weight IN (0, 100) ORDER BY model_type, id
+"""
 
 _RECORD = """
     INSERT INTO model_metadata AS present (namespace, model_type, version, accuracy, trained_at, metrics, run, digest)
@@ -35,8 +47,8 @@ _DEACTIVATE = """
 _ACTIVATE = "UPDATE model_metadata SET is_active = true WHERE namespace = %s AND model_type = %s AND version = %s"
 
 _APPEND = """
-    INSERT INTO model_ledger (namespace, model_type, version, event, reason, message, run, at)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, coalesce(%s, now())) ON CONFLICT DO NOTHING
+    INSERT INTO model_ledger (namespace, model_type, version, event, reason, message, run, at, weight)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, coalesce(%s, now()), %s)
 """
 
 
@@ -65,14 +77,26 @@ async def _present(connection: Connection, namespace: str, policies: Sequence[Po
         complete=frozenset((model_type, version) for model_type, version, _, lacks in rows if not lacks),
         incomplete=frozenset((model_type, version) for model_type, version, _, lacks in rows if lacks),
         active=frozenset((model_type, version) for model_type, version, is_active, _ in rows if is_active),
-        entries=frozenset((run, version, event) for run, version, event in entries),
+        entries=frozenset((run, version, event, weight) for run, version, event, weight in entries),
+        reigns=_reigns(await (await connection.execute(_REIGNS, (namespace,))).fetchall()),
     )
+
+
+def _reigns(rows: Iterable[tuple[str, str, datetime, int]]) -> dict[str, list[Reign]]:
+    found: dict[str, list[Reign]] = {}
+    for model_type, version, at, weight in rows:
+        reigns = found.setdefault(model_type, [])
+        if weight == ALL:
+            reigns.append(Reign(at, version))
+        elif reigns and reigns[-1].version == version:
+            reigns.append(Reign(at, None))
+    return found
 
 
 async def _write(connection: Connection, namespace: str, change: Change) -> None:
     match change:
         case RecordVersion():
-            row = {
+            columns = {
                 "namespace": namespace,
                 "model_type": change.model_type,
                 "version": change.version,
@@ -82,11 +106,12 @@ async def _write(connection: Connection, namespace: str, change: Change) -> None
                 "run": change.run,
                 "digest": change.digest,
             }
-            await connection.execute(_RECORD, row)
+            await connection.execute(_RECORD, columns)
         case Activate():
             await connection.execute(_DEACTIVATE, (namespace, change.model_type, change.version))
             await connection.execute(_ACTIVATE, (namespace, change.model_type, change.version))
-        case AppendEntry(model_type, version, event, reason, message, run, at):
-            await connection.execute(_APPEND, (namespace, model_type, version, event, reason, message, run, at))
+        case AppendEntry(model_type, version, event, reason, message, run, at, weight):
+            row = (namespace, model_type, version, event, reason, message, run or None, at, weight)
+            await connection.execute(_APPEND, row)
         case _:
             assert_never(change)

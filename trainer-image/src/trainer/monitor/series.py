@@ -12,28 +12,65 @@ LABELS = ("model_type", "model_version")
 
 
 def totals(found: Mapping[Version, Totals]) -> Iterator[Metric]:
-    """Yield the counters: confidences, outcomes, and the sums of forecasts."""
+    """Yield the counters of confidences and outcomes, and the accuracy of the last week."""
     confidence = SummaryMetricFamily(
         "retrainer_prediction_confidence", "Confidences of logged predictions.", labels=LABELS
     )
+    for version, total in sorted(found.items()):
+        confidence.add_metric(version, total.confidence_count, float(total.confidence_sum))
+    yield confidence
+    yield from _labels({version: total for version, total in sorted(found.items()) if not total.is_forecaster})
+    yield from _forecasts({version: total for version, total in sorted(found.items()) if total.is_forecaster})
+    yield from _accuracies(found)
+
+
+def _labels(found: Mapping[Version, Totals]) -> Iterator[Metric]:
     outcomes = CounterMetricFamily(
         "retrainer_outcomes",
         "Predictions whose outcome is known, by whether they were right.",
         labels=(*LABELS, "correct"),
     )
+    for version, total in found.items():
+        outcomes.add_metric((*version, "true"), total.correct)
+        outcomes.add_metric((*version, "false"), total.incorrect)
+    yield outcomes
+
+
+def _forecasts(found: Mapping[Version, Totals]) -> Iterator[Metric]:
     # Sums without a count: the contract names no more, and `Metric` is the way to say so.
     errors = Metric("retrainer_absolute_error", "Sum of |forecast - actual|.", "summary")
     actuals = Metric("retrainer_actual", "Sum of what forecasts were about.", "summary")
+    intervals = CounterMetricFamily(
+        "retrainer_interval_outcomes",
+        "Forecasts with an 80 % interval whose outcome is known, by whether it was inside.",
+        labels=(*LABELS, "covered"),
+    )
+    for version, total in found.items():
+        labels = dict(zip(LABELS, version, strict=True))
+        errors.add_sample("retrainer_absolute_error_sum", labels, float(total.absolute_error_sum))
+        actuals.add_sample("retrainer_actual_sum", labels, float(total.actual_sum))
+        intervals.add_metric((*version, "true"), total.covered)
+        intervals.add_metric((*version, "false"), total.uncovered)
+    yield from (errors, actuals, intervals)
+
+
+def _accuracies(found: Mapping[Version, Totals]) -> Iterator[Metric]:
+    described = "Accuracy of the outcomes of the last seven days"
+    ratio = GaugeMetricFamily("retrainer_accuracy_ratio", f"{described}.", labels=LABELS)
+    low = GaugeMetricFamily(
+        "retrainer_accuracy_ratio_low", f"{described}: lower end of its 95 % interval.", labels=LABELS
+    )
+    high = GaugeMetricFamily(
+        "retrainer_accuracy_ratio_high", f"{described}: upper end of its 95 % interval.", labels=LABELS
+    )
+    samples = GaugeMetricFamily("retrainer_accuracy_samples", "Outcomes of the last seven days.", labels=LABELS)
     for version, total in sorted(found.items()):
-        confidence.add_metric(version, total.confidence_count, float(total.confidence_sum))
-        if total.absolute_error_sum or total.actual_sum:
-            labels = dict(zip(LABELS, version, strict=True))
-            errors.add_sample("retrainer_absolute_error_sum", labels, float(total.absolute_error_sum))
-            actuals.add_sample("retrainer_actual_sum", labels, float(total.actual_sum))
-        else:
-            outcomes.add_metric((*version, "true"), total.correct)
-            outcomes.add_metric((*version, "false"), total.incorrect)
-    yield from (confidence, outcomes, errors, actuals)
+        if (accuracy := total.accuracy) is not None:
+            ratio.add_metric(version, accuracy.ratio)
+            low.add_metric(version, accuracy.low)
+            high.add_metric(version, accuracy.high)
+            samples.add_metric(version, accuracy.samples)
+    yield from (ratio, low, high, samples)
 
 
 def drifts(found: Sequence[Drift]) -> Iterator[Metric]:

@@ -61,12 +61,14 @@ def column_changes(
     return changes
 
 
-def accepts(features: Mapping[str, str], now: Mapping[str, str]) -> bool:
-    """Return whether each feature, by name and kind, is still a column of that kind: what the gate asks of a champion.
+def accepts(schema: Mapping[str, Any], now: Mapping[str, str]) -> bool:
+    """Return whether each feature that was a column still is one of its kind: what the gate asks of a champion.
 
-    A column that is new, or that the champion does not look at, is no obstacle.
+    A column that is new, or that the champion does not look at, is no obstacle. A feature that was none is derived from
+    others.
     """
-    return all(name in now and feature_kind(now[name]) == kind for name, kind in features.items())
+    needed = {name: kind for name, kind in schema.get("features", {}).items() if name in schema["columns"]}
+    return all(name in now and feature_kind(now[name]) == kind for name, kind in needed.items())
 
 
 class TrainingTables:
@@ -91,7 +93,7 @@ class TrainingTables:
                 tables.append(TrainingTable(policy.model_type, rows, None, {}))
                 continue
             changes = column_changes(schema["columns"], columns, policy.allow, policy.deny)
-            accepted = accepts(schema.get("features", {}), columns)
+            accepted = accepts(schema, columns)
             tables.append(TrainingTable(policy.model_type, rows, champion, changes, accepted))
         return tables
 

@@ -23,18 +23,21 @@ WRITE_SECONDS = 15.0
 # A batch whose commit was lost with the connection is sent again, and the primary key keeps each row single.
 _INSERT = """
     INSERT INTO ml_predictions (id, model_type, model_version, user_id, predicted_at, prediction, predicted_label,
-                                confidence_score, response_time_ms, features)
-    SELECT id, %s, %s, user_id, to_timestamp(at), prediction, label, confidence, milliseconds, features
+                                confidence_score, response_time_ms, features, interval_low, interval_high)
+    SELECT id, %s, %s, user_id, to_timestamp(at), prediction, label, confidence, milliseconds, features, low, high
     FROM jsonb_to_recordset(%s::jsonb) AS logged (
         id uuid, user_id text, at float8, prediction float8, label boolean, confidence float8, milliseconds float8,
-        features jsonb)
+        features jsonb, low float8, high float8)
     ON CONFLICT DO NOTHING
 """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedPrediction:
-    """One answered prediction; `at` is Unix time in seconds, `user_id` is None when only features were given."""
+    """One answered prediction; `at` is Unix time in seconds, `user_id` is None when only features were given.
+
+    `low` and `high` are the 80 % interval of a forecast, which has no label.
+    """
 
     id: UUID
     user_id: str | None
@@ -44,6 +47,8 @@ class LoggedPrediction:
     confidence: float
     milliseconds: float
     features: Mapping[str, FeatureValue]
+    low: float | None = None
+    high: float | None = None
 
 
 class PredictionLog:
