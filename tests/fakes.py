@@ -1,15 +1,17 @@
 """Fakes of the ports, held to the same contract tests as the real adapters."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from typing_extensions import override
 
 from retrainer.core.measurement import Answer, NoData, NoDataReason, Question, Vector
-from retrainer.ports import Clock, Metrics, Probe, Prober
+from retrainer.core.observation import PolicySeen
+from retrainer.ports import Clock, Key, Metrics, Probe, Prober, World
 from tests.fake_cluster import FakeApiServer, FakeCluster
 
-__all__ = ["FakeApiServer", "FakeClock", "FakeCluster", "FakeMetrics", "FakeProber"]
+__all__ = ["FakeApiServer", "FakeClock", "FakeCluster", "FakeMetrics", "FakeProber", "FakeWorld"]
 
 
 class FakeClock(Clock):
@@ -33,15 +35,28 @@ class FakeMetrics(Metrics):
     def __init__(self, answers: Mapping[Question, Answer] | None = None, sources: tuple[str, ...] = ("default",)) -> None:
         self.answers: dict[Question, Answer] = dict(answers or {})
         self.sources = set(sources)
+        self.open = False
         self.asked: list[Question] = []
+        self.began = asyncio.Event()
+        self.takes_s = 0.0
+        self.under_way = self.most_under_way = 0
 
     @override
     def knows(self, source: str) -> bool:
         return source in self.sources
 
     @override
+    def allows_queries(self, source: str) -> bool:
+        return self.open and self.knows(source)
+
+    @override
     async def ask(self, question: Question) -> Answer:
         self.asked.append(question)
+        self.began.set()
+        self.under_way += 1
+        self.most_under_way = max(self.most_under_way, self.under_way)
+        await asyncio.sleep(self.takes_s)
+        self.under_way -= 1
         if not self.knows(question.source):
             return NoData(NoDataReason.REFUSED, f"the administrator named no metrics source {question.source!r}")
         answer = self.answers.get(question, NoData(NoDataReason.EMPTY, f"{question.source}: no series"))
@@ -51,6 +66,32 @@ class FakeMetrics(Metrics):
 
 def _is_promised(vector: Vector) -> bool:
     return bool(vector.series) and all(abs(one.value) < float("inf") for one in vector.series)
+
+
+class FakeWorld(World):
+    """Caches that hold policies and nothing else."""
+
+    def __init__(self, *policies: PolicySeen) -> None:
+        self._policies = {policy.identity.key: policy for policy in policies}
+        self.broken = False
+
+    def put(self, policy: PolicySeen) -> None:
+        """Have the watch bring a policy."""
+        self._policies[policy.identity.key] = policy
+
+    def remove(self, key: Key) -> None:
+        """Have the watch bring a policy's end."""
+        del self._policies[key]
+
+    @override
+    def keys(self) -> list[Key]:
+        if self.broken:
+            raise RuntimeError("a cache that fails")
+        return list(self._policies)
+
+    @override
+    def policy(self, key: Key) -> PolicySeen | None:
+        return self._policies.get(key)
 
 
 class FakeProber(Prober):

@@ -20,6 +20,7 @@ from retrainer.adapters.token_file import TokenFile
 from retrainer.adapters.world import WatchedWorld
 from retrainer.core.kinds import Kind, Ref
 from retrainer.errors import RetrainerError
+from retrainer.evaluation import Evaluator
 from retrainer.handlers import register
 from retrainer.inbox import Inbox
 from retrainer.intake import QueueIntake
@@ -64,11 +65,12 @@ class Operator:
         """Watch, decide and act until cancelled."""
         settings, telemetry = self._settings, self._telemetry
         cluster = await KubernetesCluster.load(settings.kubeconfig, observe=telemetry.count_request)
-        named = {name: Source(source.url, source.token_file) for name, source in settings.metrics_sources.items()}
+        named = {name: Source(one.url, one.token_file, one.allow_queries) for name, one in settings.metrics_sources.items()}
         metrics = PrometheusMetrics(named, self._clock, observe=telemetry.count_query)
         prober = HttpProber()
         defaults = Defaults(settings.trainer_image, int(settings.monitor_interval_s), settings.pod_name)
-        sources = Sources(self._world, cluster, metrics, prober, self._clock, self._inbox, defaults)
+        evaluator = Evaluator(self._world, metrics, self._clock, wake=lambda key: queue.add(key), gauges=telemetry)  # noqa: PLW0108 - made below
+        sources = Sources(self._world, cluster, metrics, prober, self._clock, self._inbox, evaluator, defaults)
         queue = WorkQueue[Key](Reconciler(sources, telemetry), observer=telemetry, expected=(RetrainerError,))
         listeners = self._listeners(queue)
         registry = kopf.OperatorRegistry()
@@ -76,7 +78,11 @@ class Operator:
         for listener in listeners:
             await listener.start()
         queue.start()
-        background = [asyncio.create_task(self._resync(queue)), asyncio.create_task(self._sync_with_nothing(cluster))]
+        background = [
+            asyncio.create_task(self._resync(queue)),
+            asyncio.create_task(self._sync_with_nothing(cluster)),
+            asyncio.create_task(self._evaluate(evaluator)),
+        ]
         try:
             await kopf.operator(
                 registry=registry,
@@ -116,6 +122,10 @@ class Operator:
                 namespaces = self._settings.watch_namespaces or ("",)
                 if not any([await cluster.list(Ref(Kind.POLICY, namespace, "")) for namespace in namespaces]):
                     self._synced.set()
+
+    async def _evaluate(self, evaluator: Evaluator) -> None:
+        await self._synced.wait()
+        await evaluator.run(self._settings.evaluation_interval_s)
 
     async def _resync(self, queue: WorkQueue[Key]) -> None:
         """Look at every policy now and then though nothing happened: it covers an event that was lost."""

@@ -57,6 +57,7 @@ class Observer:
             template=template,
             surroundings=self._surroundings(policy, services, template, volume),
             alerts=self._from.alerts.of(namespace),
+            evaluations=self._from.evaluations.of(key),
         )
         answers, probe = await asyncio.gather(self._answers(observation), self._probe(observation))
         return replace(observation, answers=answers, probe=probe)

@@ -4,7 +4,7 @@ Each is fulfilled by one adapter and by one fake, and the same contract tests ru
 from the adapter's settings, and raise only what `errors.py` names.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -13,6 +13,7 @@ from retrainer.core.alert import Alert
 from retrainer.core.kinds import Manifest, Ref
 from retrainer.core.measurement import Answer, Question
 from retrainer.core.observation import DeploymentSeen, JobSeen, PodSeen, PolicySeen, RunSeen, ServiceSeen
+from retrainer.core.triggers.evaluation import Evaluation
 
 Key = tuple[str, str]
 """Namespace and name of a policy: what the queue turns on."""
@@ -52,10 +53,13 @@ class Metrics(Protocol):
     """The Prometheus servers the administrator named."""
 
     async def ask(self, question: Question) -> Answer:
-        """Return a non-empty vector of finite values, or NoData with the reason; never raises for what the server does or says."""
+        """Return a vector with at least one finite value, or NoData with the reason; never raises for what the server does or says."""
 
     def knows(self, source: str) -> bool:
         """Say whether the administrator named such a source."""
+
+    def allows_queries(self, source: str) -> bool:
+        """Say whether the administrator lets policies ask this source in PromQL of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +130,23 @@ class Alerts(Protocol):
         """Return the alerts that may concern policies of this namespace."""
 
 
+class Evaluations(Protocol):
+    """What the one loop that asks Prometheus for all policies has found."""
+
+    def of(self, key: Key) -> Mapping[str, Evaluation]:
+        """Return what each metric and schema trigger of a policy came to when it was last asked, by its name."""
+
+
+class Gauges(Protocol):
+    """Told what the loop does, for metrics."""
+
+    def cycled(self, lane: str, late_s: float, took_s: float) -> None:
+        """A cycle of a lane began so much later than it was due, and has ended."""
+
+    def show_value(self, key: Key, trigger: str, value: float | None) -> None:
+        """A trigger's live figure; None where there is none, or no longer a trigger."""
+
+
 class AlertIntake(Protocol):
     """Where the webhook hands alerts over."""
 
@@ -152,4 +173,5 @@ class Sources:
     prober: Prober
     clock: Clock
     alerts: Alerts
+    evaluations: Evaluations
     defaults: Defaults

@@ -90,6 +90,7 @@ class Reconciler:
         ready = any(entry.type == "Ready" and entry.status == "True" for entry in decision.policy.conditions)
         weight = decision.policy.traffic.candidate_weight if decision.policy.traffic else 0
         self._telemetry.show_policy(namespace, name, ready=ready, candidate_weight=weight)
+        self._telemetry.show_triggers(namespace, name, {one.name: (one.state, one.reason) for one in decision.policy.triggers})
         for run in seen.runs:
             after = decision.runs[run.name]
             if after.phase is not run.status.phase:

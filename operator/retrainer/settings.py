@@ -21,12 +21,16 @@ def _split(value: Any) -> Any:  # noqa: ANN401 - pydantic hands over whatever wa
 
 
 class MetricsSource(BaseModel):
-    """A Prometheus: the URL that `/api/v1/query` is appended to (it may hold a user and a password), and a bearer token's file."""
+    """A Prometheus: the URL that `/api/v1/query` is appended to (it may hold a user and a password), and a bearer token's file.
+
+    Where it allows queries, whoever writes a policy can learn every series it has.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     url: Annotated[str, Field(repr=False)]
     token_file: Annotated[Path | None, Field(alias="tokenFile")] = None
+    allow_queries: Annotated[bool, Field(alias="allowQueries")] = False
 
     @field_validator("url")
     @classmethod
@@ -53,7 +57,7 @@ class Settings(BaseSettings):
     ] = ()
     metrics_sources: Annotated[
         Mapping[Name, Annotated[MetricsSource, BeforeValidator(_as_source)]],
-        Field(description='JSON: {"name": "url"} or {"name": {"url": …, "tokenFile": …}}.'),
+        Field(description='JSON: {"name": "url"} or {"name": {"url": …, "tokenFile": …, "allowQueries": …}}.'),
     ] = {}
     webhook_listen_port: Annotated[Port, Field(description="Where Alertmanager's notifications arrive.")] = 8080
     webhook_token_file: Annotated[Path | None, Field(description="The token Alertmanager must show; without it, no webhook.")] = None
@@ -62,5 +66,6 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "text"] = "json"
     monitor_interval_s: Annotated[Seconds, Field(description="How often a monitor asks its database.")] = 60.0
+    evaluation_interval_s: Annotated[Seconds, Field(description="How often Prometheus is asked for all metric and schema triggers.")] = 15.0
     resync_interval_s: Annotated[Seconds, Field(description="How often every policy is looked at though nothing happened.")] = 600.0
     kubeconfig: Annotated[Path | None, Field(description="Outside a cluster; inside, the pod's service account is used.")] = None

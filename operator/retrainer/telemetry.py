@@ -4,12 +4,14 @@ import json
 import logging
 import re
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from typing_extensions import override
 
+from retrainer.ports import Gauges
 from retrainer.workqueue import Observer
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -18,7 +20,7 @@ _FIELDS = ("namespace", "policy", "run", "phase")
 _USERINFO = re.compile(r"(\w://)[^/\s@]+@")
 
 
-class Telemetry(Observer):
+class Telemetry(Observer, Gauges):
     """The operator's metrics; `registry` is what `/metrics` shows."""
 
     def __init__(self) -> None:
@@ -40,6 +42,21 @@ class Telemetry(Observer):
         self._ready = Gauge("retrainer_policy_ready", "Whether the policy is Ready", _POLICY, registry=registry)
         self._weight = Gauge("retrainer_candidate_weight", "Percent of traffic asked for the candidate", _POLICY, registry=registry)
         self._runs = Counter("retrainer_runs", "Runs that ended", [*_POLICY, "outcome"], registry=registry)
+        self._late = Histogram(
+            "retrainer_operator_evaluation_lateness_seconds",
+            "From when a cycle of evaluations was due to when it began",
+            ["lane"],
+            registry=registry,
+            buckets=_SECONDS,
+        )
+        self._cycles = Histogram(
+            "retrainer_operator_evaluation_seconds", "How long a cycle of evaluations took", ["lane"], registry=registry, buckets=_SECONDS
+        )
+        self._values = Gauge("retrainer_trigger_value", "A trigger's live figure", [*_POLICY, "trigger"], registry=registry)
+        self._triggers = Gauge(
+            "retrainer_trigger_state", "1 for the state a trigger is in", [*_POLICY, "trigger", "state", "reason"], registry=registry
+        )
+        self._shown: dict[tuple[str, str], dict[str, tuple[str, str]]] = {}
         self._rollback = Histogram(
             "retrainer_rollback_seconds",
             "From the failed verdict to the write that took the traffic back",
@@ -78,6 +95,28 @@ class Telemetry(Observer):
         self._ready.labels(namespace, policy).set(ready)
         self._weight.labels(namespace, policy).set(candidate_weight)
 
+    @override
+    def cycled(self, lane: str, late_s: float, took_s: float) -> None:
+        self._late.labels(lane).observe(late_s)
+        self._cycles.labels(lane).observe(took_s)
+
+    @override
+    def show_value(self, key: tuple[str, str], trigger: str, value: float | None) -> None:
+        if value is None:
+            self._values.remove(*key, trigger)
+        else:
+            self._values.labels(*key, trigger).set(value)
+
+    def show_triggers(self, namespace: str, policy: str, triggers: Mapping[str, tuple[str, str]]) -> None:
+        """Show state and reason of each of a policy's triggers, as its status gives them."""
+        shown = self._shown.pop((namespace, policy), {})
+        for trigger, told in shown.items() - triggers.items():
+            self._triggers.remove(namespace, policy, trigger, *told)
+        for trigger, told in triggers.items() - shown.items():
+            self._triggers.labels(namespace, policy, trigger, *told).set(1)
+        if triggers:
+            self._shown[namespace, policy] = dict(triggers)
+
     def count_run(self, namespace: str, policy: str, outcome: str) -> None:
         """Count a run that ended."""
         self._runs.labels(namespace, policy, outcome).inc()
@@ -88,7 +127,8 @@ class Telemetry(Observer):
 
     def forget_policy(self, namespace: str, policy: str) -> None:
         """Take away the series of a policy that is gone."""
-        for metric in (self._ready, self._weight, self._runs):
+        self.show_triggers(namespace, policy, {})
+        for metric in (self._ready, self._weight, self._runs, self._values):
             metric.remove_by_labels({"namespace": namespace, "policy": policy})
 
 

@@ -23,6 +23,7 @@ EVERYTHING: Values = {
     "metricsSources": {
         "default": "http://prometheus.monitoring.svc:9090",
         "guarded": {"url": "https://metrics.example/prometheus", "tokenSecret": {"name": "prometheus-token", "key": "bearer"}},
+        "open": {"url": "http://thanos.monitoring.svc:9090", "allowQueries": True},
     },
     "metrics": {"serviceMonitor": {"enabled": True}, "prometheusRule": {"enabled": True}},
     "networkPolicy": {"enabled": True},

@@ -71,6 +71,11 @@ def test_every_token_file_lies_in_a_mounted_secret() -> None:
         assert [item["path"] for item in mounted["items"]] == [Path(file).name]
 
 
+def test_policies_may_ask_a_source_in_promql_only_where_that_is_said() -> None:
+    sources = settings(EVERYTHING)["metrics_sources"]
+    assert {name: source["allow_queries"] for name, source in sources.items()} == {"default": False, "guarded": False, "open": True}
+
+
 def test_probes_and_ports_are_the_operator_s() -> None:
     read = settings({})
     [container] = operator_pod()["containers"]
@@ -100,7 +105,7 @@ def test_alerts_ask_for_metrics_and_results_that_exist() -> None:
     asked = set(re.findall(r"retrainer_\w+", " ".join(alert["expr"] for group in rule["spec"]["groups"] for alert in group["rules"])))
     told = {f"{family.name}_total" if family.type == "counter" else family.name for family in Telemetry().registry.collect()}
     assert asked
-    assert asked <= told
+    assert asked <= {name for family in told for name in (family, f"{family}_bucket")}
     results = set(re.findall(r'result=~"([^"]+)"', yaml.safe_dump(rule, width=1000)))
     source = Path(alertmanager.__file__).read_text(encoding="utf-8")
     assert {name for names in results for name in names.split("|")} <= set(re.findall(r'self\._answer\(\s*"(\w+)"', source))

@@ -35,11 +35,13 @@ NODE = (*CONTROLLERS, "kube-scheduler", "kubelet", "kube-proxy", "coredns", "pau
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One go.mod under go/, the packages it builds by program name, and the values its linker sets."""
+    """One folder with a go.mod, the packages it builds by program name, the values its linker sets, and flags of its own."""
 
     folder: str
     packages: Mapping[str, str]
     values: Mapping[str, str] = field(default_factory=dict)
+    flags: tuple[str, ...] = ()
+    within: Path = _FOLDER
 
 
 _COMMANDS = ("kube-apiserver", "kubectl", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
@@ -66,6 +68,13 @@ GROUPS = (
     Group(folder="kind", packages={"kind": "sigs.k8s.io/kind"}),
     # An S3 server, for the tests of what keeps artifacts in a bucket.
     Group(folder="s3", packages={"versitygw": "github.com/versity/versitygw/cmd/versitygw"}),
+    # The version that the demo runs, from the same go.mod; without service discovery, as tests name their targets.
+    Group(
+        folder="prometheus",
+        packages={"prometheus": "github.com/prometheus/prometheus/cmd/prometheus"},
+        flags=("-tags=remove_all_sd",),
+        within=_FOLDER.parents[2] / "demo" / "platform" / "images",
+    ),
 )
 
 
@@ -78,14 +87,14 @@ def group_of(name: str) -> Group:
     raise ClusterError(f"there is no program {name} here; there are {known}")
 
 
-def key_of(group: Group, folder: Path = _FOLDER) -> str:
+def key_of(group: Group, folder: Path | None = None) -> str:
     """Return what the group's programs are cached under: it changes with every input of the build."""
     digest = hashlib.sha256()
-    source = folder / group.folder
+    source = (folder or group.within) / group.folder
     for path in sorted(path for path in source.rglob("*") if path.suffix in {".go", ".mod", ".sum"}):
         digest.update(f"{path.relative_to(source)}\n".encode())
         digest.update(path.read_bytes())
-    digest.update(repr((sorted(group.packages.items()), sorted(group.values.items()), _FLAGS, sys.platform)).encode())
+    digest.update(repr((sorted(group.packages.items()), sorted(group.values.items()), (*_FLAGS, *group.flags), sys.platform)).encode())
     return f"{group.folder}-{digest.hexdigest()[:12]}"
 
 
@@ -134,11 +143,11 @@ def _build_group(group: Group, names: Sequence[str]) -> None:
         seen[0] = f"({compiled} packages, last {line})"
 
     values = " ".join(f"-X {key}={value}" for key, value in group.values.items())
-    argv = [go, "build", "-v", *_FLAGS, "-ldflags", f"-s -w {values}", "-o", f"{partial}/"]
+    argv = [go, "build", "-v", *_FLAGS, *group.flags, "-ldflags", f"-s -w {values}", "-o", f"{partial}/"]
     with step(f"building {', '.join(names)}", lambda: seen[0]):
         run(
             [*argv, *(group.packages[name] for name in names)],
-            cwd=_FOLDER / group.folder,
+            cwd=group.within / group.folder,
             env=go_environment(),
             on_line=note,
             timeout=3600,

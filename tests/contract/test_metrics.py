@@ -134,15 +134,18 @@ async def test_no_series_is_no_data(stage: Stage) -> None:
 async def test_a_source_nobody_named_is_not_known_and_refused(stage: Stage) -> None:
     assert stage.metrics.knows("default")
     assert not stage.metrics.knows("other")
+    assert not stage.metrics.allows_queries("default"), "unless the administrator says so"
     answer = await stage.metrics.ask(Question("other", "x"))
     assert isinstance(answer, NoData)
     assert answer.reason is NoDataReason.REFUSED
 
 
 @pytest.mark.parametrize("value", ["NaN", "+Inf", "-Inf"])
-async def test_one_value_that_is_not_finite_spoils_the_vector(real: RealStage, value: str) -> None:
-    at = NOW.timestamp()
-    real.will_say([{"metric": {}, "value": [at, "1"]}, {"metric": {"a": "b"}, "value": [at, value]}])
+async def test_a_value_that_is_not_finite_is_told_apart_and_alone_is_no_data(real: RealStage, value: str) -> None:
+    spoiled = {"metric": {"a": "b"}, "value": [NOW.timestamp(), value]}
+    real.will_say([{"metric": {}, "value": [NOW.timestamp(), "1"]}, spoiled])
+    real.will_say([spoiled])
+    assert await real.metrics.ask(QUESTION) == Vector((Series({}, 1.0),), NOW, not_finite=({"a": "b"},))
     assert await real.refused() is NoDataReason.NAN
 
 

@@ -1,6 +1,7 @@
 """The operator as users run it: `python -m retrainer` in a process of its own, with the rights the chart gives it and no others."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -31,7 +32,8 @@ class OperatorProcess:
             "RETRAINER_TRAINER_IMAGE": "trainer:test",
             "RETRAINER_OPERATOR_NAMESPACE": "integration-operator",
             "RETRAINER_POD_NAME": "retrainer-0",
-            "RETRAINER_METRICS_SOURCES": f'{{"default": "{prometheus}"}}',
+            "RETRAINER_METRICS_SOURCES": json.dumps({"default": prometheus, "open": {"url": prometheus, "allowQueries": True}}),
+            "RETRAINER_EVALUATION_INTERVAL_S": "1",
             "RETRAINER_KUBECONFIG": str(kubeconfig),
             "RETRAINER_WEBHOOK_TOKEN_FILE": str(token),
             "RETRAINER_WEBHOOK_LISTEN_PORT": str(self._webhook_port),

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 NAMESPACE = "default"
 Manifest = dict[str, Any]
 
-ONE_MEMBER = "a trigger has exactly one of schedule, alert: split it into two triggers with names of their own"
+ONE_MEMBER = "a trigger has exactly one of schedule, metric, schema, alert: split it into two triggers with names of their own"
 SCHEDULE = {"cron": "0 3 1 * *"}
 ALERT = {"matchLabels": {"alertname": "ModelDrift"}}
 
@@ -38,12 +38,31 @@ def trigger(**members: Any) -> Manifest:  # noqa: ANN401 - fields of the trigger
     return spec(triggers=[{"name": "both", **members}])
 
 
+def metric(**members: Any) -> Manifest:  # noqa: ANN401 - fields of the metric
+    return trigger(metric=members)
+
+
 REFUSED: dict[str, tuple[Manifest, str]] = {
     "two members in one trigger": (trigger(schedule=SCHEDULE, alert=ALERT), ONE_MEMBER),
     "no member in a trigger": (trigger(), ONE_MEMBER),
     "a schedule that is an emergency": (trigger(schedule=SCHEDULE, emergency={"maxWeight": 50}), "only an alert can be an emergency"),
     "an emergency that does not say why": (team.run(NAMESPACE, "shock", emergency={"maxWeight": 50}), "spec.emergency.reason"),
     "a priority above 100": (trigger(schedule=SCHEDULE, priority=101), "should be less than or equal to 100"),
+    "a drop of what is better when lower": (metric(preset="Latency", maxDrop=0.1), "better when lower: set max, or maxRise"),
+    "a floor under a drift": (metric(preset="FeatureDrift", min=0.1), "better when lower: set max, or maxRise"),
+    "a rise of what is better when higher": (metric(preset="Accuracy", maxRise=0.1), "better when higher: set min, or maxDrop"),
+    "a metric that is preset and query": (metric(preset="Accuracy", query="x", min=0.7), "either a preset or a query: set one of the two"),
+    "a metric that is neither": (metric(min=0.7), "either a preset or a query: set one of the two"),
+    "a metric with two bounds": (metric(preset="Accuracy", min=0.7, maxDrop=0.1), "set exactly one of min, max, maxDrop and maxRise"),
+    "a metric without a bound": (metric(preset="Accuracy"), "set exactly one of min, max, maxDrop and maxRise"),
+    "a query against a baseline": (metric(query="x", maxDrop=0.1), "so the champion has no baseline of it: set min or max"),
+    "a query with a window": (metric(query="x", max=1, window="5m"), "write them into the query"),
+    "a trigger's ratio above 1": (metric(preset="Confidence", min=70), "this preset is a ratio between 0 and 1: 5 points are 0.05"),
+    "a bound below what there can be": (metric(preset="Latency", max=-1), "no preset is ever negative"),
+    "too many triggers against the baseline": (
+        spec(triggers=[{"name": f"t{n}", "metric": {"preset": "Accuracy", "maxDrop": 0.1}} for n in range(9)]),
+        "at most 8 triggers compare with the champion's baseline",
+    ),
     "a gate's ratio above 1": (gate(min=1.5), "this metric is a ratio between 0 and 1: 85 % is 0.85"),
     "a gate metric with floor and ceiling": (
         gate(min=0.5, max=0.9),

@@ -1,7 +1,7 @@
 """Prometheus' API over made-up figures: for each namespace, what the presets of the metrics contract come to for each version."""
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
@@ -23,6 +23,11 @@ class Figures:
     correct: float = 900.0
     confidence: float = 0.9
     latency_s: float = 0.02
+    feature_psi: float = 0.02
+    prediction_psi: float = 0.02
+    columns: tuple[tuple[str, str], ...] = ()
+    """Columns of the training table that differ, each with how."""
+    accepted: bool = True
 
 
 @dataclass(slots=True)
@@ -31,24 +36,35 @@ class LiveFigures:
 
     versions: Callable[[], Collection[str]]
     of: Callable[[str], Figures | None] = lambda _: Figures()
+    model_type: str = "churn_risk"
     asked: list[str] = field(default_factory=list)
-    """The questions, in PromQL."""
+    """The questions about this namespace alone, in PromQL."""
 
-    def answer(self, promql: str) -> Mapping[str, float]:
-        """Return the value for each version."""
-        self.asked.append(promql)
+    def answer(self, promql: str) -> Iterator[tuple[Mapping[str, str], float]]:
+        """Yield the series of each version: labels and value."""
         figures = {version: found for version in self.versions() if (found := self.of(version)) is not None}
-        return {version: _value(promql, its) for version, its in figures.items()}
+        for version, its in figures.items():
+            labels = {"model_type": self.model_type, "model_version": version}
+            if "retrainer_schema_change" in promql:
+                yield from (({**labels, "column": column, "change": change}, 1) for column, change in its.columns)
+            elif "retrainer_feature_psi" in promql:
+                yield {**labels, "feature": "member_age"}, its.feature_psi
+            else:
+                yield labels, _value(promql, its)
 
 
 class FakePrometheus:
-    """One server for all namespaces; a namespace that nobody plays has no series."""
+    """One server for all namespaces; a namespace that nobody plays has no series. A question that names none is about all."""
 
     def __init__(self) -> None:
         app = web.Application()
         app.router.add_post("/api/v1/query", self._query)
         self._listener = Listener(app, 0, "127.0.0.1")
         self.figures: dict[str, LiveFigures] = {}
+        self.asked: list[str] = []
+        """The questions about all namespaces, in PromQL."""
+        self.others: Callable[[str], list[float]] = lambda _: []
+        """The values, one a series, of a query that is no preset's."""
 
     @property
     def url(self) -> str:
@@ -65,12 +81,21 @@ class FakePrometheus:
 
     async def _query(self, request: web.Request) -> web.Response:
         promql = str((await request.post())["query"])
-        found = _NAMESPACE.search(promql)
-        figures = self.figures.get(found.group(1)) if found else None
-        values = figures.answer(promql) if figures else {}
         at = datetime.now(UTC).timestamp()
-        result = [{"metric": {"model_version": version}, "value": [at, str(value)]} for version, value in values.items()]
+        result = [{"metric": labels, "value": [at, str(value)]} for labels, value in self._series(promql)]
         return web.json_response({"status": "success", "data": {"resultType": "vector", "result": result}})
+
+    def _series(self, promql: str) -> Iterator[tuple[Mapping[str, str], float]]:
+        if "retrainer_" not in promql:
+            yield from (({}, value) for value in self.others(promql))
+        elif found := _NAMESPACE.search(promql):
+            if figures := self.figures.get(found.group(1)):
+                figures.asked.append(promql)
+                yield from figures.answer(promql)
+        else:
+            self.asked.append(promql)
+            for namespace, figures in self.figures.items():
+                yield from (({"namespace": namespace, **labels}, value) for labels, value in figures.answer(promql))
 
 
 def _value(promql: str, its: Figures) -> float:
@@ -83,4 +108,8 @@ def _value(promql: str, its: Figures) -> float:
         return its.confidence
     if "retrainer_prediction_seconds_bucket" in promql:
         return its.latency_s
+    if "retrainer_prediction_psi" in promql:
+        return its.prediction_psi
+    if "retrainer_schema_accepted" in promql:
+        return float(its.accepted)
     return its.requests

@@ -51,6 +51,8 @@ def test_a_metrics_source_is_a_url_or_a_url_with_a_token(given: Given) -> None:
     assert sources["default"].url == "http://prometheus:9090"
     assert sources["default"].token_file is None
     assert sources["other"].token_file == Path("/t")
+    assert not any(source.allow_queries for source in sources.values())
+    assert given(METRICS_SOURCES='{"default": {"url": "http://p", "allowQueries": true}}').metrics_sources["default"].allow_queries
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,12 @@
 {{- define "retrainer.metricsSources" -}}
 {{- $sources := dict }}
 {{- range $name, $source := . }}
+{{- if kindIs "map" $source }}
+{{- $given := dict "url" $source.url "allowQueries" (default false $source.allowQueries) }}
 {{- if include "retrainer.sourceSecret" $source }}
-{{- $_ := set $sources $name (dict "url" $source.url "tokenFile" (printf "/etc/retrainer/metrics/%s/token" $name)) }}
-{{- else if kindIs "map" $source }}
-{{- $_ := set $sources $name $source.url }}
+{{- $_ := set $given "tokenFile" (printf "/etc/retrainer/metrics/%s/token" $name) }}
+{{- end }}
+{{- $_ := set $sources $name $given }}
 {{- else }}
 {{- $_ := set $sources $name $source }}
 {{- end }}
@@ -40,6 +42,8 @@
   value: {{ include "retrainer.healthPort" . | quote }}
 - name: RETRAINER_MONITOR_INTERVAL_S
   value: {{ .Values.monitorInterval | quote }}
+- name: RETRAINER_EVALUATION_INTERVAL_S
+  value: {{ .Values.evaluationInterval | quote }}
 - name: RETRAINER_RESYNC_INTERVAL_S
   value: {{ .Values.resyncInterval | quote }}
 - name: RETRAINER_LOG_LEVEL

@@ -1,4 +1,4 @@
-"""`Metrics` on Prometheus' HTTP API: an instant query answered by a vector of finite values, or by the reason why there is none."""
+"""`Metrics` on Prometheus' HTTP API: an instant query answered by a vector with finite values, or by the reason why there is none."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -23,6 +23,7 @@ class Source:
 
     url: str = field(repr=False)
     token_file: Path | None = None
+    allows_queries: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Bounds:
 
     timeout_s: float = 10.0
     concurrent: int = 8
-    most_bytes: int = 4 * 1024 * 1024
+    most_bytes: int = 16 * 1024 * 1024
     stale_after: timedelta = timedelta(minutes=5)
 
 
@@ -51,6 +52,7 @@ class PrometheusMetrics(Metrics):
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60), cookie_jar=aiohttp.DummyCookieJar()
         )
         self._sources = {name: _Server(name, source, self._session, self._bounds) for name, source in sources.items()}
+        self._open = frozenset(name for name, source in sources.items() if source.allows_queries)
         self._clock = clock
         self._observe = observe
         self._asking: dict[Question, asyncio.Task[Answer]] = {}
@@ -66,6 +68,10 @@ class PrometheusMetrics(Metrics):
     @override
     def knows(self, source: str) -> bool:
         return source in self._sources
+
+    @override
+    def allows_queries(self, source: str) -> bool:
+        return source in self._open
 
     @override
     async def ask(self, question: Question) -> Answer:

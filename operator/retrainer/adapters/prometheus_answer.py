@@ -38,10 +38,12 @@ def refusal_of(source: str, status: int, data: bytes) -> NoData:
 def _vector(source: str, result: list[dict[str, Any]]) -> Answer:
     if any("histogram" in item for item in result):
         return NoData(NoDataReason.AMBIGUOUS, f"{source}: a series is a native histogram, not a figure")
-    series = tuple(Series(item["metric"], float(item["value"][1])) for item in result)
-    if not all(math.isfinite(one.value) for one in series):
-        return NoData(NoDataReason.NAN, f"{source}: a value is not finite")
-    return Vector(series, datetime.fromtimestamp(min(item["value"][0] for item in result), UTC))
+    series = [Series(item["metric"], float(item["value"][1])) for item in result]
+    finite = tuple(one for one in series if math.isfinite(one.value))
+    if not finite:
+        return NoData(NoDataReason.NAN, f"{source}: no value is finite")
+    at = datetime.fromtimestamp(min(item["value"][0] for item in result), UTC)
+    return Vector(finite, at, tuple(one.labels for one in series if not math.isfinite(one.value)))
 
 
 def _object(data: bytes) -> dict[str, Any]:

@@ -19,7 +19,8 @@ from retrainer.core.limits import INITIAL, Limit, limit
 from retrainer.core.line import Rank, gives_way, taking_evidence
 from retrainer.core.observation import Observation, RunSeen
 from retrainer.core.phases import Phase
-from retrainer.core.triggers import alert, schedule
+from retrainer.core.triggers import alert, metric, schedule, schema
+from retrainer.core.triggers.evaluation import NOT_ASKED
 from retrainer.core.triggers.finding import Finding
 
 EVIDENCE_LIMIT: Final = 32
@@ -83,6 +84,10 @@ def arbitrate(seen: Observation) -> Arbitration:
 def _look(trigger: Trigger, seen: Observation) -> list[Finding]:
     if trigger.schedule is not None:
         return schedule.look(trigger, seen)
+    if trigger.metric is not None:
+        return metric.look(trigger, seen)
+    if trigger.schema_ is not None:
+        return schema.look(trigger, seen)
     return alert.look(trigger, seen)
 
 
@@ -190,17 +195,23 @@ def _status(trigger: Trigger, rulings: tuple[Ruling, ...], seen: Observation) ->
     told = next((ruling for ruling in mine if ruling.finding.evidence is not None), mine[0])
     before = next((status for status in seen.policy.status.triggers if status.name == trigger.name), None)
     last_slot = before.last_slot if before else None
-    if trigger.schedule is not None and told.finding.evidence is not None and told.state != "Refused":
+    if trigger.alert is None and told.finding.evidence is not None and told.state != "Refused":
         last_slot = told.finding.evidence.starts_at
-    if before is not None and (before.state, before.reason, before.last_slot) == (told.state, told.reason, last_slot):
+    same = (told.state, told.reason, last_slot, told.finding.episode)
+    if before is not None and (before.state, before.reason, before.last_slot, before.episode) == same:
         return before
     if before is not None and before.state == "Started" and told.reason in {"AlreadyHandled", "NotDue"}:
         return before
-    return TriggerStatus(
+    if before is not None and told.reason == NOT_ASKED:
+        return before
+    status = TriggerStatus(
         name=trigger.name, state=told.state, reason=told.reason, message=cut(told.message), since=seen.now, last_slot=last_slot
     )
+    return status.model_copy(update=told.finding.on_record)
 
 
 def _quiet(finding: Finding) -> tuple[str, str, str]:
+    if finding.state is not None:
+        return finding.state, finding.reason, finding.message
     state = "Refused" if finding.reason in {"EvidencePredatesChampion", "SlotMissed", "ScheduleInvalid"} else "Armed"
     return state, finding.reason, finding.message

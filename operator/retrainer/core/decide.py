@@ -13,6 +13,7 @@ from retrainer.core.phases import Outcome, Phase
 from retrainer.core.run import advance
 from retrainer.core.run.step import Step
 from retrainer.core.status import policy_status
+from retrainer.core.triggers.evaluation import NOT_ASKED
 
 # What a policy lacks may come without a word to it: volume claims are not watched, and another policy's end wakes only that policy.
 _MENDED_WITHIN_S = 5.0
@@ -79,7 +80,9 @@ def _about_runs(seen: Observation, runs: dict[str, ModelRetrainRunStatus]) -> li
 
 def _about_policy(seen: Observation, triggers: tuple[TriggerStatus, ...]) -> list[Announcement]:
     before = {status.name: status for status in seen.policy.status.triggers}
-    changed = [status for status in triggers if before.get(status.name) != status and status.state != "Armed"]
+    changed = [
+        status for status in triggers if before.get(status.name) != status and status.state != "Armed" and status.reason != NOT_ASKED
+    ]
     return [
         Announcement(seen.policy.identity, False, Severity.NORMAL, status.reason, f"trigger {status.name}: {status.message}")
         for status in changed

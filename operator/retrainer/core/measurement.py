@@ -9,7 +9,10 @@ from enum import StrEnum
 class NoDataReason(StrEnum):
     """Why there is no figure."""
 
+    NO_SERIES = "NoSeries"
+    """Nothing at all is exported about the model."""
     EMPTY = "Empty"
+    """Something is, but not about this version."""
     NAN = "NaN"
     AMBIGUOUS = "Ambiguous"
     STALE = "Stale"
@@ -37,10 +40,11 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Vector:
-    """A non-empty instant vector of finite values, as of `at`."""
+    """A non-empty instant vector, as of `at`: its series with a finite value, and the labels of those without one."""
 
     series: tuple[Series, ...]
     at: datetime
+    not_finite: tuple[Mapping[str, str], ...] = ()
 
 
 Answer = Vector | NoData
@@ -69,10 +73,11 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A figure taken as it is, in its preset's unit, from `samples` samples."""
+    """A figure taken as it is, in its preset's unit, from `samples` samples; `of` names the feature that it is about, if one."""
 
     value: float
     samples: float
+    of: str = ""
 
 
 Measurement = Counts | Value | NoData

@@ -11,6 +11,7 @@ from retrainer.core import naming
 from retrainer.core.alert import Alert
 from retrainer.core.measurement import Answer, Question
 from retrainer.core.phases import Phase, Slot, Stage, slot, stage
+from retrainer.core.triggers.evaluation import Evaluation
 
 
 class Component(StrEnum):
@@ -223,6 +224,8 @@ class Observation:
     surroundings: Surroundings = Surroundings()
     alerts: tuple[Alert, ...] = ()
     answers: Mapping[Question, Answer] = field(default_factory=dict)
+    evaluations: Mapping[str, Evaluation] = field(default_factory=dict)
+    """What each metric and schema trigger came to when it was last asked, by its name."""
     probe: ProbeSeen | None = None
 
     @property

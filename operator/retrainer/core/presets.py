@@ -1,86 +1,127 @@
 """Presets: what a named figure asks Prometheus, in which unit, and which direction is better. See docs/metrics-contract.md.
 
-Every query answers for all versions of a model at once, by `model_version`, so candidate and champion are always read from the same answer.
+A preset is asked in one of two ways: about one model, by `model_version`, so that candidate and champion are always read from the same
+answer; or once about all models there are, for triggers.
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from string import Template
 from typing import Final
 
 from retrainer.core.measurement import Answer, Counts, Measurement, NoData, NoDataReason, Question, Value, Vector
 
+FLEET: Final = "namespace, model_type, model_version"
+"""The labels that tell one version of one model from all others."""
+
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """One row of the contract. `{s}` is the series selector, `{w}` the window in seconds."""
+    """One row of the contract. `$by` are the labels that tell answers apart, `${s}` selects series, `${w}` is the window in seconds."""
 
     name: str
     higher_is_better: bool
-    figure: str
+    figure: Template
     """Of a ratio its hits, else the figure itself."""
-    samples: str
+    samples: Template
     """Of a ratio its total, else the samples the figure was taken from."""
     is_ratio: bool
+    """Whether it is a ratio of counters."""
+    best: float | None = None
+    """The best value that there can be."""
 
 
-_BY: Final = "by (model_version)"
+def _increase(series: str, labels: str = "") -> str:
+    return f"sum by ($by) (increase({series}{{${{s}}{labels}}}[${{w}}s]))"
+
+
+_LOGGED: Final = Template(_increase("retrainer_prediction_confidence_count"))
 PRESETS: Final[Mapping[str, Preset]] = {
     preset.name: preset
     for preset in (
         Preset(
             name="Accuracy",
             higher_is_better=True,
-            figure=f'sum {_BY} (increase(retrainer_outcomes_total{{{{{{s}},correct="true"}}}}[{{w}}s]))',
-            samples=f"sum {_BY} (increase(retrainer_outcomes_total{{{{{{s}}}}}}[{{w}}s]))",
+            figure=Template(_increase("retrainer_outcomes_total", 'correct="true"')),
+            samples=Template(_increase("retrainer_outcomes_total")),
             is_ratio=True,
+            best=1.0,
         ),
         Preset(
             name="ErrorRate",
             higher_is_better=False,
-            figure=f"sum {_BY} (increase(retrainer_prediction_errors_total{{{{{{s}}}}}}[{{w}}s]))",
-            samples=f"sum {_BY} (increase(retrainer_predictions_total{{{{{{s}}}}}}[{{w}}s]))",
+            figure=Template(_increase("retrainer_prediction_errors_total")),
+            samples=Template(_increase("retrainer_predictions_total")),
             is_ratio=True,
+            best=0.0,
         ),
         Preset(
             name="Confidence",
             higher_is_better=True,
-            figure=(
-                f"sum {_BY} (increase(retrainer_prediction_confidence_sum{{{{{{s}}}}}}[{{w}}s]))"
-                f" / sum {_BY} (increase(retrainer_prediction_confidence_count{{{{{{s}}}}}}[{{w}}s]))"
-            ),
-            samples=f"sum {_BY} (increase(retrainer_prediction_confidence_count{{{{{{s}}}}}}[{{w}}s]))",
+            figure=Template(f"{_increase('retrainer_prediction_confidence_sum')} / {_LOGGED.template}"),
+            samples=_LOGGED,
             is_ratio=False,
+            best=1.0,
         ),
         Preset(
             name="Latency",
             higher_is_better=False,
-            figure=("histogram_quantile(0.95, sum by (model_version, le) (increase(retrainer_prediction_seconds_bucket{{{s}}}[{w}s])))"),
-            samples=f"sum {_BY} (increase(retrainer_prediction_seconds_count{{{{{{s}}}}}}[{{w}}s]))",
+            figure=Template("histogram_quantile(0.95, sum by ($by, le) (increase(retrainer_prediction_seconds_bucket{${s}}[${w}s])))"),
+            samples=Template(_increase("retrainer_prediction_seconds_count")),
             is_ratio=False,
+            best=0.0,
+        ),
+        # A feature's index with its name: of two monitors that overlap for a scrape, the higher counts.
+        Preset(
+            name="FeatureDrift",
+            higher_is_better=False,
+            figure=Template("topk by ($by) (1, max by ($by, feature) (retrainer_feature_psi{${s}}))"),
+            samples=_LOGGED,
+            is_ratio=False,
+            best=0.0,
+        ),
+        Preset(
+            name="PredictionDrift",
+            higher_is_better=False,
+            figure=Template("max by ($by) (retrainer_prediction_psi{${s}})"),
+            samples=_LOGGED,
+            is_ratio=False,
+            best=0.0,
         ),
     )
 }
 
 
 def questions(preset: Preset, source: str, namespace: str, model_type: str, window_s: int) -> tuple[Question, Question]:
-    """Return the questions for the figure (or the hits) and for the samples (or the total) over the last `window_s` seconds."""
+    """Return the questions for the figure (or the hits) and the samples (or the total) of one model over the last `window_s` seconds."""
     # A JSON string is a PromQL string: quotes and backslashes in a label value cannot end it.
-    selector = f"namespace={json.dumps(namespace)},model_type={json.dumps(model_type)}"
-    figure, samples = (template.format(s=selector, w=window_s) for template in (preset.figure, preset.samples))
-    return Question(source, figure), Question(source, samples)
+    selector = f"namespace={json.dumps(namespace)},model_type={json.dumps(model_type)},"
+    return _questions(preset, source, window_s, "model_version", selector)
+
+
+def fleet_questions(preset: Preset, source: str, window_s: int) -> tuple[Question, Question]:
+    """Return the same two questions about all models at once."""
+    return _questions(preset, source, window_s, FLEET, "")
 
 
 def measurement(preset: Preset, version: str, figure: Answer, samples: Answer) -> Measurement:
-    """Return one version's figure out of the answers for all of them."""
+    """Return one version's figure out of the answers for all of a model's."""
     if isinstance(samples, NoData):
         return samples
     if isinstance(figure, NoData):
         return figure
+    if any(labels.get("model_version") == version for labels in (*figure.not_finite, *samples.not_finite)):
+        return NoData(NoDataReason.NAN, f"{preset.name} of {version} is no number")
     total, hits = _of(version, samples), _of(version, figure)
     if total is None or hits is None or total <= 0:
         return NoData(NoDataReason.EMPTY, f"no {preset.name} samples of {version} yet")
     return Counts(hits, total) if preset.is_ratio else Value(hits, total)
+
+
+def _questions(preset: Preset, source: str, window_s: int, by: str, selector: str) -> tuple[Question, Question]:
+    figure, samples = (template.substitute(by=by, s=selector, w=window_s) for template in (preset.figure, preset.samples))
+    return Question(source, figure), Question(source, samples)
 
 
 def _of(version: str, vector: Vector) -> float | None:

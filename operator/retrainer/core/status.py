@@ -8,6 +8,7 @@ from retrainer.api.v1alpha1.common import cut
 from retrainer.api.v1alpha1.policy_status import LastOutcome, TrafficStatus, TriggerStatus, VersionStatus
 from retrainer.core import naming
 from retrainer.core.acceptance import problem
+from retrainer.core.drift import figures_told, with_baselines
 from retrainer.core.holding import held
 from retrainer.core.observation import Observation
 from retrainer.core.phases import Phase, Slot, slot
@@ -22,7 +23,7 @@ def policy_status(seen: Observation, runs: RunStatuses, triggers: tuple[TriggerS
     before = seen.policy.status
     training, serving = _holder(runs, Slot.TRAINING), _holder(runs, Slot.SERVING)
     candidate = _candidate(seen, runs, serving)
-    champion = _role(seen, seen.champion, before.champion, runs)
+    champion = with_baselines(_role(seen, seen.champion, before.champion, runs), seen)
     newest = max(seen.runs, key=lambda run: run.identity.created, default=None)
     numbers = [naming.run_number(seen.policy.identity.name, run.name) or 0 for run in seen.runs]
     return before.model_copy(
@@ -40,7 +41,7 @@ def policy_status(seen: Observation, runs: RunStatuses, triggers: tuple[TriggerS
             "score": _score(champion, runs, before),
             "next_schedule": next_slot(seen.policy.spec.triggers, seen.now),
             "triggers": triggers,
-            "conditions": _conditions(seen, runs, training, serving),
+            "conditions": _conditions(seen, runs, triggers, training, serving),
         }
     )
 
@@ -58,7 +59,9 @@ def condition(
     )  # fmt: skip
 
 
-def _conditions(seen: Observation, runs: RunStatuses, training: str | None, serving: str | None) -> tuple[Condition, ...]:
+def _conditions(
+    seen: Observation, runs: RunStatuses, triggers: tuple[TriggerStatus, ...], training: str | None, serving: str | None
+) -> tuple[Condition, ...]:
     before, generation, now = seen.policy.status.conditions, seen.policy.generation, seen.now
 
     def told(kind: str, holds: bool | None, reason: str, message: str) -> Condition:
@@ -77,6 +80,7 @@ def _conditions(seen: Observation, runs: RunStatuses, training: str | None, serv
         told("DataQuality", *_data_quality(runs)),
         told("AwaitingApproval", *_approval(runs)),
         told("Stalled", False, "NothingInTheWay", "every effect could be carried out"),
+        *(told(kind, *said) for kind, said in figures_told(seen, triggers)),
     )
 
 

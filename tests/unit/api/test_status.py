@@ -22,6 +22,8 @@ def largest(node: dict[str, Any], letter: str) -> Any:  # noqa: ANN401 - any JSO
                 return "2026-11-23T12:00:00.000000Z"
             free = "pattern" not in node and "enum" not in node
             return max(node.get("enum", [(letter if free else "x") * node.get("maxLength", 63)]), key=len)
+        case "number":
+            return -1.7976931348623157e308
         case kind:
             assert kind == "integer"
             return node.get("maximum", 2**63 - 1)

@@ -100,6 +100,7 @@ def test_every_preset_knows_which_way_is_up(preset: str, better: Measurement, wo
 def test_the_direction_of_a_preset_is_its_contracts() -> None:
     assert {name for name, preset in PRESETS.items() if preset.higher_is_better} == {"Accuracy", "Confidence"}
     assert {name for name, preset in PRESETS.items() if preset.is_ratio} == {"Accuracy", "ErrorRate"}
+    assert {name for name, preset in PRESETS.items() if preset.best != int(preset.higher_is_better)} == set()
 
 
 @pytest.mark.parametrize(
@@ -140,7 +141,7 @@ def test_one_failure_fails_all_and_a_pass_is_unanimous(verdicts: list[Verdict]) 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_query_is_of_one_namespace_and_model_whatever_their_names(preset: str) -> None:
     for question in questions(PRESETS[preset], "default", 'a"} or vector(1) #', "m\\", 60):
-        assert question.promql.count('namespace="a\\"} or vector(1) #"') == question.promql.count("[60s]")
+        assert question.promql.count('namespace="a\\"} or vector(1) #"') == question.promql.count("retrainer_")
         assert 'model_type="m\\\\"' in question.promql
         assert "{{" not in question.promql
 

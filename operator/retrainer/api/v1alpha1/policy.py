@@ -57,7 +57,16 @@ class ModelRetrainPolicySpec(Model):
         tuple[Trigger, ...],
         Field(
             max_length=32,
-            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+            json_schema_extra={
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["name"],
+                "x-kubernetes-validations": [
+                    {
+                        "rule": "self.filter(t, has(t.metric) && (has(t.metric.maxDrop) || has(t.metric.maxRise))).size() <= 8",
+                        "message": "at most 8 triggers compare with the champion's baseline: give the others min or max",
+                    }
+                ],
+            },
         ),
     ] = Field(default=(), description="The reasons to start a run; a person may always start one.")
     trigger_policy: TriggerPolicy = Field(default=TriggerPolicy(), description="How often triggers may start runs.")

@@ -2,11 +2,22 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, FiniteFloat
 
 from retrainer.api.v1alpha1.command import Commands
 from retrainer.api.v1alpha1.common import Conditions, Message, Model, Name, Reason, Time, VersionName
 from retrainer.api.v1alpha1.triggers import TriggerName
+
+
+class Baseline(Model):
+    """A version's own figure, frozen: what `maxDrop` and `maxRise` of one trigger count from."""
+
+    trigger: TriggerName = Field(description="The trigger whose figure it is.")
+    figure: Annotated[str, Field(max_length=40)] = Field(description="Which figure, over which window; another one has no baseline yet.")
+    value: FiniteFloat = Field(description="The figure, in its preset's unit.")
+    samples: Annotated[FiniteFloat, Field(ge=0)] = Field(description="From how many samples.")
+    from_: Time = Field(alias="from", description="The beginning of the window it was taken over.")
+    to: Time = Field(description="The end of the window: when the version had `minSamples`.")
 
 
 class VersionStatus(Model):
@@ -16,6 +27,13 @@ class VersionStatus(Model):
     digest: Annotated[str, Field(max_length=80)] = Field(default="", description="The sha256 of its manifest.")
     run: Name | None = Field(default=None, description="The run that made it.")
     since: Time | None = Field(default=None, description="Since when it has this role.")
+    baseline: Annotated[
+        tuple[Baseline, ...],
+        Field(
+            max_length=8,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["trigger"]},
+        ),
+    ] = Field(default=(), description="Its own figures over its first samples as champion, one a trigger that compares with them.")
 
 
 class TrafficStatus(Model):
@@ -31,13 +49,19 @@ class TriggerStatus(Model):
     """One trigger's state as it was at its last transition."""
 
     name: TriggerName = Field(description="The trigger's name.")
-    state: Literal["Armed", "Firing", "Refused", "Started"] = Field(
-        description="Armed, firing, refused (see reason), or the cause of the latest run."
+    state: Literal["Armed", "Pending", "Firing", "Refused", "Started", "Unknown"] = Field(
+        description="Armed, pending (for less than `for`), firing, refused (see reason), the cause of a run, or unknown for want of data."
     )
     reason: Reason = Field(description="Why nothing, or something, was done.")
     message: Message = Field(default="", description="The same as a sentence.")
     since: Time = Field(description="Since when.")
-    last_slot: Time | None = Field(default=None, description="A schedule's latest slot that started a run or was missed.")
+    last_slot: Time | None = Field(
+        default=None, description="The latest slot of a schedule, or episode of a metric, that started a run or was missed."
+    )
+    episode: Time | None = Field(default=None, description="Since when a metric has been beyond its bound, or a schema changed.")
+    value: FiniteFloat | None = Field(default=None, description="The figure at the last transition, in its preset's unit.")
+    threshold: FiniteFloat | None = Field(default=None, description="The bound it was held against then.")
+    samples: Annotated[FiniteFloat, Field(ge=0)] | None = Field(default=None, description="The samples it was taken from then.")
 
 
 class HandledAlert(Model):
@@ -84,4 +108,6 @@ class ModelRetrainPolicyStatus(Model):
         default=(), description="Alert episodes whose runs have been pruned."
     )
     commands: Commands = Field(default=(), description="The latest pause and resume, and what came of them.")
-    conditions: Conditions = Field(default=(), description="Ready, Serving, Reconciling, Stalled, DataQuality and AwaitingApproval.")
+    conditions: Conditions = Field(
+        default=(), description="Ready, Serving, Reconciling, Stalled, DataQuality, DriftDetected, MetricsAvailable and AwaitingApproval."
+    )

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, FiniteFloat
 
 from retrainer.api.v1alpha1.common import Message, Model, Reason, Time, VersionName, rules
 from retrainer.api.v1alpha1.training import DataOverride, Hyperparameters
@@ -18,14 +18,17 @@ class PolicyRef(Model):
 
 
 class Evidence(Model):
-    """What was seen that speaks for a run: an alert's episode or a schedule's slot."""
+    """What was seen that speaks for a run: an alert's or a metric's episode, a change of schema, or a schedule's slot."""
 
     trigger: TriggerName = Field(description="The trigger that saw it.")
     fingerprint: Annotated[str, Field(max_length=64)] | None = Field(
-        default=None, description="Alertmanager's fingerprint of the alert's labels."
+        default=None, description="Alertmanager's fingerprint of the alert's labels, or ours of a set of changed columns."
     )
-    starts_at: Time = Field(description="When the alert's episode began, or the schedule's slot.")
+    starts_at: Time = Field(description="When the episode began, or the schedule's slot.")
     message: Message = Field(default="", description="The same as a sentence.")
+    value: FiniteFloat | None = Field(default=None, description="A metric's figure, in its preset's unit.")
+    threshold: FiniteFloat | None = Field(default=None, description="The bound it was beyond.")
+    samples: Annotated[FiniteFloat, Field(ge=0)] | None = Field(default=None, description="The samples it was taken from.")
 
 
 class Emergency(Model):

@@ -4,7 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from retrainer.api.v1alpha1.common import Duration, LabelMap, Model, rules
+from retrainer.api.v1alpha1.common import Duration, LabelMap, Model, Ratio, rules
+from retrainer.api.v1alpha1.metric_trigger import MetricTrigger
 from retrainer.api.v1alpha1.training import DataOverride, Hyperparameters
 
 Weight = Annotated[int, Field(ge=1, le=99)]
@@ -39,13 +40,17 @@ class AlertEmergency(Model):
     max_weight: Weight = Field(description="The one step of the rollout: the candidate's share of traffic, in percent.")
 
 
+class SchemaTrigger(Model):
+    """A new, missing or retyped column in the training table, against the schema the champion was trained on; it has no fields yet."""
+
+
 class Trigger(Model):
     """A named reason to start a run."""
 
     model_config = rules(
         (
-            "[has(self.schedule), has(self.alert)].filter(x, x).size() == 1",
-            "a trigger has exactly one of schedule, alert: split it into two triggers with names of their own",
+            "[has(self.schedule), has(self.alert), has(self.metric), has(self.schema)].filter(x, x).size() == 1",
+            "a trigger has exactly one of schedule, metric, schema, alert: split it into two triggers with names of their own",
         ),
         ("!has(self.emergency) || has(self.alert)", "only an alert can be an emergency: its labels are the reason that a run needs"),
     )
@@ -53,6 +58,14 @@ class Trigger(Model):
     name: TriggerName = Field(description="The trigger's name, unique in the policy; runs, events and metrics carry it.")
     priority: Priority = Field(default=50, description="A run that waits gives way to one of a higher priority.")
     schedule: Schedule | None = Field(default=None, description="Starts a run at certain times.")
+    metric: MetricTrigger | None = Field(
+        default=None, description="Starts a run when a live figure of the champion passes its bound; one such episode starts one run."
+    )
+    schema_: SchemaTrigger | None = Field(
+        default=None,
+        alias="schema",
+        description="Starts a run when columns of the training table change against the champion's; one set of changes starts one run.",
+    )
     alert: Alert | None = Field(default=None, description="Starts a run when Alertmanager says so; one episode of an alert starts one run.")
     emergency: AlertEmergency | None = Field(
         default=None,
@@ -71,3 +84,7 @@ class TriggerPolicy(Model):
         default="6h", description="The least time between the end of the last training or rollback and the next run a trigger starts."
     )
     max_runs_per_day: int = Field(default=4, ge=1, le=24, description="The most runs that triggers start within any 24 hours.")
+    reset_margin: Ratio = Field(
+        default=0.1,
+        description="How far back inside its bound a figure must come before its metric trigger is armed again, as a fraction of the bound.",
+    )
