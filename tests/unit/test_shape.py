@@ -4,8 +4,10 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
 
 ROOT = Path(__file__).parents[2]
@@ -25,6 +27,22 @@ def functions(source: Path) -> Iterator[tuple[str, int]]:
 def test_a_function_fits_a_screen_and_a_module_a_sitting(source: Path) -> None:
     assert {name: lines for name, lines in functions(source) if lines > FUNCTION_LIMIT} == {}
     assert len(source.read_text(encoding="utf-8").splitlines()) <= MODULE_LIMIT
+
+
+def test_no_module_needs_another_to_have_been_imported_first() -> None:
+    graph = grimp.build_graph("retrainer", cache_dir=None)
+    needs = {
+        module: {part for name in graph.find_modules_directly_imported_by(module) for part in with_packages(name)}
+        - set(with_packages(module))
+        for module in graph.modules
+    }
+    assert list(TopologicalSorter(needs).static_order()), "a CycleError names the modules"
+
+
+def with_packages(module: str) -> list[str]:
+    """Return the module and the packages it is in: to import it is to run all of them."""
+    parts = module.split(".")
+    return [".".join(parts[:length]) for length in range(1, len(parts) + 1)]
 
 
 def test_the_handlers_decide_nothing() -> None:

@@ -33,6 +33,11 @@ def abort_is_asked(run: RunSeen) -> bool:
     return names_this(run, run.abort) or (bool(run.abort) and run.abort == run.name)
 
 
+def is_interrupted(run: RunSeen) -> bool:
+    """Say whether somebody ends a live run."""
+    return run.live and (run.deleting or abort_is_asked(run))
+
+
 def is_paused(seen: Observation) -> bool:
     """Say whether a person has paused the policy and nobody has resumed it since."""
     return any((one.verb, one.reason) == (Verb.PAUSE, PAUSED) for one in policy_commands(seen))

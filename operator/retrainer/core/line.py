@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from retrainer.core.commands import is_interrupted
 from retrainer.core.observation import RunSeen
 from retrainer.core.phases import Event, Phase, Reaction, reaction
-from retrainer.core.run.interruption import is_interrupted
 
 Rank = tuple[bool, int]
 """An emergency outranks every priority."""

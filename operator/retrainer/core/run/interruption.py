@@ -1,7 +1,7 @@
 """What people ask of a run under way: to abort it, by annotation or by deleting it. The table in `core/phases.py` says what that means."""
 
 from retrainer.core.actions import DeleteJob, Effect
-from retrainer.core.commands import abort_is_asked
+from retrainer.core.commands import is_interrupted
 from retrainer.core.observation import Observation, RunSeen
 from retrainer.core.phases import Event, Outcome, Reaction, reaction
 from retrainer.core.run.rollback import way_back
@@ -14,11 +14,6 @@ def interrupted(run: RunSeen, seen: Observation) -> Step | None:
         return None
     told = "the run was deleted" if run.deleting else f"aborted by annotation in {run.status.phase}"
     return end(run.status, seen.now, Outcome.ABORTED, "Aborted", told, *way_out(run, seen))
-
-
-def is_interrupted(run: RunSeen) -> bool:
-    """Say whether somebody ends a live run."""
-    return run.live and (run.deleting or abort_is_asked(run))
 
 
 def way_out(run: RunSeen, seen: Observation) -> tuple[Effect, ...]:
