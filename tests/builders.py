@@ -233,6 +233,13 @@ def vector(values: Mapping[str, float], at: datetime = NOW) -> Answer:
     return Vector(series, at) if series else NoData(NoDataReason.EMPTY, "no series")
 
 
+def kept(serves: str, *served: str) -> dict[str, Any]:
+    """Return a status of a policy that keeps these versions: the one that serves, and those that served before it, the latest first."""
+    known = [(serves, "Serves"), *((version, "Served") for version in served)]
+    ages = [NOW - timedelta(days=number + 1) for number in range(len(known))]
+    return {"versions": [{"version": name, "outcome": outcome, "since": since} for (name, outcome), since in zip(known, ages, strict=True)]}
+
+
 def a_neighbourhood(policy: PolicySeen | None = None, **changes: Part) -> Surroundings:
     """Return surroundings in which nothing stands in a policy's way."""
     return replace(Surroundings(sharing_monitor=((policy or a_policy()).identity,)), **changes)

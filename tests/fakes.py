@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from typing_extensions import override
@@ -97,11 +98,13 @@ class FakeWorld(World):
 class FakeProber(Prober):
     """Pods and Services that answer what the test wrote into `answers`, and nobody at any other address."""
 
-    def __init__(self, answers: Mapping[str, Probe] | None = None) -> None:
+    def __init__(self, answers: Mapping[str, Probe] | None = None, texts: Mapping[str, str] | None = None) -> None:
         self.answers: dict[str, Probe] = dict(answers or {})
+        self.texts: dict[str, str] = dict(texts or {})
         self.asked: list[tuple[str, str | None]] = []
 
     @override
-    async def probe(self, url: str, body: str | None, timeout_s: float) -> Probe:
+    async def probe(self, url: str, body: str | None, timeout_s: float, expected: str = "") -> Probe:
         self.asked.append((url, body))
-        return self.answers.get(url, Probe(0, "no connection: Connection refused"))
+        answer = self.answers.get(url, Probe(0, "no connection: Connection refused"))
+        return replace(answer, named=bool(expected) and expected in self.texts.get(url, ""))

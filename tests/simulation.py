@@ -24,10 +24,12 @@ from retrainer.core.observation import (
     Observation,
     PodSeen,
     PolicySeen,
+    ProbeSeen,
     RunSeen,
     ServiceSeen,
     Surroundings,
 )
+from retrainer.core.run import return_check
 from tests.builders import NOW, UNREACHABLE, a_neighbourhood, a_pod, a_service, a_template, an_identity
 
 Prometheus = Callable[[Question], Answer]
@@ -51,6 +53,12 @@ class Simulation:
         self.performed: list[act.Effect] = []
 
     def observation(self) -> Observation:
+        """Return what the operator sees, answers to what it asks included."""
+        seen = self._seen()
+        answers = {asked: self.prometheus(asked) for asked in questions_due(self.policy, self.runs.values(), self.now)}
+        return replace(seen, answers=answers, service_probe=self._hear_service(seen))
+
+    def _seen(self) -> Observation:
         return Observation(
             now=self.now,
             policy=self.policy,
@@ -62,8 +70,15 @@ class Simulation:
             template=self.template,
             surroundings=self.surroundings,
             alerts=self.alerts,
-            answers={asked: self.prometheus(asked) for asked in questions_due(self.policy, self.runs.values(), self.now)},
         )
+
+    def _hear_service(self, seen: Observation) -> ProbeSeen | None:
+        """The Service answers with the version it selects, if a pod of it is ready."""
+        asked = next((asked for run in self.runs.values() if (asked := return_check.question(run, seen)) is not None), None)
+        if asked is None or self.service is None:
+            return None
+        up = self.ready(self.service.champion) > 0
+        return ProbeSeen(200 if up else 0, "HTTP 200" if up else "refused", named=up and self.service.champion == asked[2])
 
     def round(self) -> act.Decision:
         """Do one round of the operator and return what it decided."""

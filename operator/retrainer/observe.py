@@ -1,7 +1,7 @@
 """The first step: gather one observation from the caches, and ask the world only what no cache can answer.
 
 That is a pod template when its Deployment's generation is new, a volume claim while its policy is not accepted yet, Prometheus when an
-analysis is due, and a candidate's pod in its smoke test.
+analysis is due, and a candidate's pod in its smoke test, the Service after a rollback.
 """
 
 import asyncio
@@ -24,6 +24,7 @@ from retrainer.core.observation import (
     TemplateSeen,
 )
 from retrainer.core.phases import Phase
+from retrainer.core.run import return_check
 from retrainer.manifests import seen as parse
 from retrainer.manifests.monitor import monitor_digest
 from retrainer.ports import Key, Sources
@@ -59,8 +60,8 @@ class Observer:
             alerts=self._from.alerts.of(namespace),
             evaluations=self._from.evaluations.of(key),
         )
-        answers, probe = await asyncio.gather(self._answers(observation), self._probe(observation))
-        return replace(observation, answers=answers, probe=probe)
+        answers, probe, heard = await asyncio.gather(self._answers(observation), self._probe(observation), self._service_probe(observation))
+        return replace(observation, answers=answers, probe=probe, service_probe=heard)
 
     async def _template(self, policy: PolicySeen) -> TemplateSeen | None:
         namespace, name = policy.identity.namespace, policy.spec.serving.deployment_ref.name
@@ -129,6 +130,14 @@ class Observer:
         host = f"[{ip}]" if ":" in ip else ip
         answer = await self._from.prober.probe(f"http://{host}:{port}{test.path}", test.body, seconds(test.timeout))
         return ProbeSeen(answer.status, answer.message)
+
+    async def _service_probe(self, seen: Observation) -> ProbeSeen | None:
+        asked = next((asked for run in seen.runs if (asked := return_check.question(run, seen)) is not None), None)
+        if asked is None:
+            return None
+        url, test, version = asked
+        answer = await self._from.prober.probe(url, test.body, seconds(test.timeout), version)
+        return ProbeSeen(answer.status, answer.message, answer.named)
 
 
 def _first(policies: Sequence[PolicySeen], fits: Callable[[PolicySeen], bool]) -> str:

@@ -64,10 +64,11 @@ class Metrics(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A smoke test's answer: the HTTP status, or 0 and why there was none."""
+    """A smoke test's answer: the HTTP status, or 0 and why there was none, and whether it names the version that was expected."""
 
     status: int
     message: str
+    named: bool = False
 
     @property
     def passed(self) -> bool:
@@ -78,8 +79,11 @@ class Probe:
 class Prober(Protocol):
     """Plain HTTP to a pod."""
 
-    async def probe(self, url: str, body: str | None, timeout_s: float) -> Probe:
-        """Ask once (POST with a JSON body, else GET): no redirects, at most 1 KiB of the answer read and none of it returned."""
+    async def probe(self, url: str, body: str | None, timeout_s: float, expected: str = "") -> Probe:
+        """Ask once (POST with a JSON body, else GET): no redirects, at most 1 KiB of the answer read and none of it returned.
+
+        `named` says whether that much of it, or a header, contains the text `expected`.
+        """
 
 
 class World(Protocol):

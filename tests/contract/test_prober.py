@@ -58,7 +58,8 @@ async def real() -> AsyncIterator[HttpProber]:
 @pytest.fixture(params=["fake", "real"])
 async def prober(request: pytest.FixtureRequest, real: HttpProber, pod: Pod) -> Prober:
     answers = {f"{pod.url}/{status}": Probe(status, f"HTTP {status}") for status in (200, 404, 503)}
-    return FakeProber(answers) if request.param == "fake" else real
+    texts = dict.fromkeys(answers, "secret of the model")
+    return FakeProber(answers, texts) if request.param == "fake" else real
 
 
 @pytest.mark.parametrize(("status", "passed"), [(200, True), (404, False), (503, False)])
@@ -66,6 +67,12 @@ async def test_the_status_is_what_counts(prober: Prober, pod: Pod, status: int, 
     probe = await prober.probe(f"{pod.url}/{status}", None, 5)
     assert probe == Probe(status, f"HTTP {status}")
     assert probe.passed is passed
+
+
+@pytest.mark.parametrize(("expected", "named"), [("", False), ("secret", True), ("another", False)])
+async def test_an_answer_is_searched_for_what_is_expected_and_never_returned(prober: Prober, pod: Pod, expected: str, named: bool) -> None:
+    probe = await prober.probe(f"{pod.url}/200", "{}", 5, expected)
+    assert probe == Probe(200, "HTTP 200", named)
 
 
 async def test_nobody_there_is_no_status(prober: Prober) -> None:

@@ -1,4 +1,4 @@
-"""`Prober` on aiohttp: one plain request, of whose answer only the status is kept."""
+"""`Prober` on aiohttp: one plain request, of whose answer only the status is kept, and whether it names a version."""
 
 import asyncio
 
@@ -27,10 +27,10 @@ class HttpProber(Prober):
         await self._session.close()
 
     @override
-    async def probe(self, url: str, body: str | None, timeout_s: float) -> Probe:
+    async def probe(self, url: str, body: str | None, timeout_s: float, expected: str = "") -> Probe:
         try:
             async with asyncio.timeout(timeout_s):
-                return await self._ask(url, body)
+                return await self._ask(url, body, expected)
         except TimeoutError:
             return Probe(0, f"no answer within {timeout_s:g} s")
         except aiohttp.InvalidURL:
@@ -40,10 +40,11 @@ class HttpProber(Prober):
         except (aiohttp.ClientError, OSError) as error:
             return Probe(0, f"no answer: {type(error).__name__}")
 
-    async def _ask(self, url: str, body: str | None) -> Probe:
+    async def _ask(self, url: str, body: str | None, expected: str) -> Probe:
         method = "GET" if body is None else "POST"
         headers = {"User-Agent": "retrainer"} | ({} if body is None else {"Content-Type": "application/json"})
         data = None if body is None else body.encode()
         async with self._session.request(method, url, data=data, headers=headers, allow_redirects=False) as response:
-            await response.content.read(_MOST_READ)
-            return Probe(response.status, f"HTTP {response.status}")
+            read = await response.content.read(_MOST_READ)
+            named = bool(expected) and (expected.encode() in read or expected in response.headers.values())
+            return Probe(response.status, f"HTTP {response.status}", named)

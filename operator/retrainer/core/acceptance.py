@@ -18,6 +18,11 @@ class Problem:
     message: str
 
 
+def serving_problem(seen: Observation) -> Problem | None:
+    """Return the first problem of those that stand in the way of a version that is made already, or None."""
+    return next((found for check in SERVING_CHECKS if (found := check(seen)) is not None), None)
+
+
 def problem(seen: Observation) -> Problem | None:
     """Return the first problem, or None for a policy that is accepted."""
     return next((found for check in CHECKS if (found := check(seen)) is not None), None)
@@ -122,3 +127,5 @@ CHECKS: Final[tuple[Callable[[Observation], Problem | None], ...]] = (
     selector_is_owned_by_other,
     foreign_service_selects_pods,
 )
+
+SERVING_CHECKS: Final = tuple(check for check in CHECKS if check not in {metrics_source_is_unknown, volume_is_missing_or_not_shared})

@@ -156,8 +156,7 @@ def _start(seen: Observation, taken: tuple[Finding, ...]) -> StartRun:
 
 def _new_run(seen: Observation, trigger: str, reason: str, message: str, **given: Any) -> StartRun:  # noqa: ANN401 - fields of the spec
     policy = seen.policy
-    numbers = [naming.run_number(policy.identity.name, run.name) or 0 for run in seen.runs]
-    number = max([policy.status.last_run_number, *numbers]) + 1
+    number = next_run_number(seen)
     spec = ModelRetrainRunSpec(
         policy_ref=PolicyRef(name=policy.identity.name),
         version=naming.version_name(seen.now, str(number)),
@@ -168,6 +167,12 @@ def _new_run(seen: Observation, trigger: str, reason: str, message: str, **given
         **given,
     )
     return StartRun(naming.run_name(policy.identity.name, number), spec)
+
+
+def next_run_number(seen: Observation) -> int:
+    """Return the number of the next run that the operator makes."""
+    numbers = [naming.run_number(seen.policy.identity.name, run.name) or 0 for run in seen.runs]
+    return max([seen.policy.status.last_run_number, *numbers]) + 1
 
 
 def _cause(finding: Finding, seen: Observation) -> Trigger:

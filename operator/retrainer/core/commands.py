@@ -9,6 +9,7 @@ from typing import Final, assert_never
 from retrainer.api.v1alpha1 import ModelRetrainRunStatus
 from retrainer.api.v1alpha1.command import CommandStatus, Verb
 from retrainer.api.v1alpha1.common import cut
+from retrainer.core.named_version import rollback_heard
 from retrainer.core.observation import Observation, RunSeen
 from retrainer.core.phases import Phase, Stage, stage
 
@@ -65,7 +66,14 @@ def policy_commands(seen: Observation) -> tuple[CommandStatus, ...]:
         told.append(_kept(None, Verb.RESUME, policy.resume, answer, now))
     elif resumed is not None:
         told.append(resumed)
-    return tuple(told)
+    return (*told, *_rollback(seen, known.get(Verb.ROLLBACK)))
+
+
+def _rollback(seen: Observation, before: CommandStatus | None) -> tuple[CommandStatus, ...]:
+    heard = rollback_heard(seen)
+    if heard is None:
+        return (before,) if before is not None else ()
+    return (_kept(before, Verb.ROLLBACK, seen.policy.rollback, (heard.reason, heard.message), seen.now),)
 
 
 def resumed_at(seen: Observation) -> datetime | None:
@@ -105,7 +113,7 @@ def _answer(verb: Verb, value: str, run: RunSeen, after: ModelRetrainRunStatus) 
             return "Waits", "it counts as soon as the run asks for approval"
         case Verb.PROMOTE:
             return _promote_answer(run, after)
-        case Verb.PAUSE | Verb.RESUME:
+        case Verb.PAUSE | Verb.RESUME | Verb.ROLLBACK:
             raise ValueError(f"{verb} is a policy's")
         case unknown:
             assert_never(unknown)

@@ -4,16 +4,18 @@ from retrainer.api.v1alpha1 import ModelRetrainRunStatus
 from retrainer.api.v1alpha1.command import CommandStatus
 from retrainer.api.v1alpha1.policy_status import TriggerStatus
 from retrainer.core.acceptance import problem
-from retrainer.core.actions import Announcement, Decision, Effect, SendTraffic, Severity
-from retrainer.core.arbitration import EVIDENCE_LIMIT, Arbitration, arbitrate
+from retrainer.core.actions import Announcement, Decision, Effect, SendTraffic, Severity, StartRun
+from retrainer.core.arbitration import EVIDENCE_LIMIT, Arbitration, arbitrate, next_run_number
 from retrainer.core.commands import policy_commands, run_commands
 from retrainer.core.housekeeping import handled_alerts, tidy
+from retrainer.core.named_version import redeployment
 from retrainer.core.observation import Observation, RunSeen
 from retrainer.core.phases import Outcome, Phase
 from retrainer.core.run import advance
 from retrainer.core.run.step import Step
 from retrainer.core.status import policy_status
 from retrainer.core.triggers.evaluation import NOT_ASKED
+from retrainer.core.versions import kept_versions
 
 # What a policy lacks may come without a word to it: volume claims are not watched, and another policy's end wakes only that policy.
 _MENDED_WITHIN_S = 5.0
@@ -29,10 +31,13 @@ def decide(seen: Observation) -> Decision:
     effects: list[Effect] = [effect for step in steps.values() for effect in step.effects]
     traffic_moves = any(isinstance(effect, SendTraffic) for effect in effects)
     effects += [effect for effect in tidy(seen, traffic_moves=traffic_moves) if effect not in effects]
-    if arbitration.start is not None:
-        effects.append(arbitration.start)
+    effects += _starts(seen, arbitration, effects)
     status = policy_status(seen, runs, arbitration.triggers).model_copy(
-        update={"handled_alerts": handled_alerts(seen), "commands": policy_commands(seen)}
+        update={
+            "handled_alerts": handled_alerts(seen),
+            "commands": policy_commands(seen),
+            "versions": kept_versions(seen, runs),
+        }
     )
     waits = [step.after for step in steps.values() if step.after is not None]
     if arbitration.look_again_in is not None:
@@ -46,6 +51,14 @@ def decide(seen: Observation) -> Decision:
         announcements=(*_about_runs(seen, runs), *_about_policy(seen, status.triggers), *_about_commands(seen, runs, status.commands)),
         requeue_after=min(waits, default=None),
     )
+
+
+def _starts(seen: Observation, arbitration: Arbitration, effects: list[Effect]) -> list[StartRun]:
+    """Return the runs to create: what the triggers come to, and the redeployment of a version that people name."""
+    starts = [arbitration.start] if arbitration.start is not None else []
+    returning = next((effect.champion for effect in effects if isinstance(effect, SendTraffic)), "")
+    back = redeployment(seen, returning=returning, number=next_run_number(seen) + len(starts))
+    return [*starts, back] if back is not None else starts
 
 
 def _joined(step: Step, run: RunSeen, arbitration: Arbitration) -> ModelRetrainRunStatus:
@@ -64,9 +77,10 @@ def _heard(run: RunSeen, status: ModelRetrainRunStatus, seen: Observation) -> Mo
 
 def _about_runs(seen: Observation, runs: dict[str, ModelRetrainRunStatus]) -> list[Announcement]:
     """One announcement a transition of a run, on the run and on its policy."""
-    told = []
+    told: list[Announcement] = []
     for run in seen.runs:
         status = runs[run.name]
+        told += _about_return(seen, run, status)
         if (status.phase, status.reason) == (run.status.phase, run.status.reason):
             continue
         bad = status.outcome is not None and status.outcome not in _GOOD_ENDS
@@ -76,6 +90,18 @@ def _about_runs(seen: Observation, runs: dict[str, ModelRetrainRunStatus]) -> li
         if status.phase is not run.status.phase:
             told.append(Announcement(seen.policy.identity, False, severity, str(head), f"{run.name}: {status.message}"))
     return told
+
+
+def _about_return(seen: Observation, run: RunSeen, status: ModelRetrainRunStatus) -> list[Announcement]:
+    """What the Service answered after a rollback, on the run and on its policy."""
+    if status.return_check in {None, run.status.return_check} or status.outcome != run.status.outcome:
+        return []
+    severity = Severity.NORMAL if status.return_check.reason == "Verified" else Severity.WARNING
+    latest = status.timeline[-1]
+    return [
+        Announcement(run.identity, True, severity, latest.reason, latest.message),
+        Announcement(seen.policy.identity, False, severity, latest.reason, f"{run.name}: {latest.message}"),
+    ]
 
 
 def _about_policy(seen: Observation, triggers: tuple[TriggerStatus, ...]) -> list[Announcement]:

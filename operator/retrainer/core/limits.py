@@ -63,12 +63,14 @@ LIMITS: Final[tuple[Callable[[Observation], Limit | None], ...]] = (cools_down, 
 
 
 def is_limited(run: RunSeen) -> bool:
-    """Say whether a run keeps the limits: what a trigger started does, a person's, a first version and an emergency do not."""
-    return run.by_operator and run.spec.trigger != INITIAL and run.spec.emergency is None
+    """Say whether a run keeps the limits, as those that triggers start do: no person's, first version, emergency or redeployment."""
+    return run.by_operator and run.spec.trigger != INITIAL and run.spec.emergency is None and not run.redeploys
 
 
 def _training_ended(run: RunSeen) -> datetime | None:
     status = run.status
+    if run.redeploys:
+        return status.completed_at
     if status.outcome in _COOLED and status.completed_at is not None:
         return status.completed_at
     return status.gated_at

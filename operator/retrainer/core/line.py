@@ -18,8 +18,9 @@ def rank_of(run: RunSeen) -> Rank:
 
 
 def waiting(runs: Iterable[RunSeen]) -> list[RunSeen]:
-    """Return the runs in Pending that somebody still wants, the first to go first: by rank, then by age."""
-    return sorted((run for run in runs if run.status.phase is Phase.PENDING and not is_interrupted(run)), key=_place)
+    """Return the runs in Pending that are to train and that somebody still wants, the first to go first: by rank, then by age."""
+    pending = [run for run in runs if run.status.phase is Phase.PENDING and not run.redeploys]
+    return sorted((run for run in pending if not is_interrupted(run)), key=_place)
 
 
 def superseded_by(run: RunSeen, runs: Iterable[RunSeen]) -> RunSeen | None:
@@ -42,7 +43,7 @@ def gives_way(run: RunSeen, rank: Rank) -> bool:
 
 def taking_evidence(runs: Iterable[RunSeen]) -> RunSeen | None:
     """Return the run that evidence joins: the first that waits, for the slot or in it for a node; a dry run stands for no evidence."""
-    joinable = [run for run in runs if reaction(Event.TRIGGER, run.status.phase) is Reaction.COALESCES]
+    joinable = [run for run in runs if reaction(Event.TRIGGER, run.status.phase) is Reaction.COALESCES and not run.redeploys]
     return min((run for run in joinable if not is_interrupted(run) and not run.spec.dry_run), key=_joined_first, default=None)
 
 

@@ -27,6 +27,7 @@ ABORT: Final = "retrainer.dev/abort"
 PROMOTE: Final = "retrainer.dev/promote"
 PAUSE: Final = "retrainer.dev/pause"
 RESUME: Final = "retrainer.dev/resume"
+ROLLBACK: Final = "retrainer.dev/rollback"
 
 ADOPTED: Final = "adopted"
 _NAME_LIMIT: Final = 63

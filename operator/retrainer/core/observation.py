@@ -49,6 +49,7 @@ class PolicySeen:
     status: ModelRetrainPolicyStatus
     pause: str = ""
     resume: str = ""
+    rollback: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,11 @@ class RunSeen:
     def name(self) -> str:
         """The run's name."""
         return self.identity.name
+
+    @property
+    def redeploys(self) -> bool:
+        """Whether it trains nothing and brings a kept version back into service."""
+        return self.spec.redeploy is not None
 
     @property
     def live(self) -> bool:
@@ -149,6 +155,7 @@ class ServiceSeen:
     made_by_us: bool = False
     champion: str = ""
     previous: str = ""
+    cluster_ip: str = ""
     ports: tuple[Mapping[str, Any], ...] = ()
 
 
@@ -203,10 +210,16 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class ProbeSeen:
-    """A smoke test's answer; status 0 means that there was none."""
+    """A smoke test's answer; status 0 means that there was none. `named`: whether it names the version that was expected to answer."""
 
     status: int
     message: str
+    named: bool = False
+
+    @property
+    def passed(self) -> bool:
+        """Whether the answer was 2xx."""
+        return 200 <= self.status < 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +240,9 @@ class Observation:
     evaluations: Mapping[str, Evaluation] = field(default_factory=dict)
     """What each metric and schema trigger came to when it was last asked, by its name."""
     probe: ProbeSeen | None = None
+    """What the candidate's pod answers in its smoke test."""
+    service_probe: ProbeSeen | None = None
+    """What the Service answers to the same call after a rollback."""
 
     @property
     def champion(self) -> str | None:

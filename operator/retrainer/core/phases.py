@@ -42,6 +42,7 @@ class Event(StrEnum):
     TEMPLATE_EDITED = "template edited"
     SUSPENDED = "suspended or paused"
     ABORTED = "aborted, or run deleted"
+    VERSION_NAMED = "pinned, or rolled back by command"
     POLICY_DELETED = "policy deleted"
 
 
@@ -66,6 +67,8 @@ class Reaction(StrEnum):
     DELETES_JOB = "the Job is deleted"
     RETURNS_TRAFFIC = "traffic to the champion first, the candidate goes after"
     KEEPS_PREVIOUS = "nothing moves, the previous version is kept"
+    GIVES_WAY = "traffic to the champion first, the candidate goes after, then the named version serves"
+    ENDS_ROLLED_BACK = "ends as RolledBack, by one write where the named version is the warm previous one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,13 @@ REACTIONS: Final[Mapping[Event, Row]] = {
         rollout=Reaction.RETURNS_TRAFFIC,
         watching=Reaction.KEEPS_PREVIOUS,
     ),
+    Event.VERSION_NAMED: Row(
+        waiting=Reaction.GOES_ON,
+        queued=Reaction.GOES_ON,
+        training=Reaction.FINISHES_THEN_HOLDS,
+        rollout=Reaction.GIVES_WAY,
+        watching=Reaction.ENDS_ROLLED_BACK,
+    ),
     Event.POLICY_DELETED: Row(
         waiting=Reaction.ENDS,
         queued=Reaction.DELETES_JOB,
@@ -134,7 +144,7 @@ REACTIONS: Final[Mapping[Event, Row]] = {
 _END: Final = frozenset({Phase.FINISHED})
 
 TRANSITIONS: Final[Mapping[Phase, frozenset[Phase]]] = {
-    Phase.PENDING: _END | {Phase.VALIDATING},
+    Phase.PENDING: _END | {Phase.VALIDATING, Phase.DEPLOYING},
     Phase.VALIDATING: _END | {Phase.QUEUED},
     Phase.QUEUED: _END | {Phase.TRAINING, Phase.GATING},
     Phase.TRAINING: _END | {Phase.QUEUED, Phase.GATING},

@@ -10,6 +10,7 @@ from retrainer.core import naming
 from retrainer.core.acceptance import problem
 from retrainer.core.drift import figures_told, with_baselines
 from retrainer.core.holding import held
+from retrainer.core.named_version import pin_problem
 from retrainer.core.observation import Observation
 from retrainer.core.phases import Phase, Slot, slot
 from retrainer.core.traffic import mode_of
@@ -88,6 +89,8 @@ def _ready(seen: Observation) -> tuple[bool, str, str]:
     """Ready means accepted, and nothing it serves unhealthy; not that nothing is training."""
     if (found := problem(seen)) is not None:
         return False, found.reason, found.message
+    if (unmet := pin_problem(seen)) is not None:
+        return False, *unmet
     if seen.champion is None:
         return True, "NoVersionYet", "the policy is accepted; no version serves yet"
     if not seen.backend(seen.champion).ready:

@@ -43,6 +43,7 @@ def policy_seen(body: Body) -> PolicySeen:
         status=ModelRetrainPolicyStatus.model_validate(body.get("status") or {}),
         pause=_asked(body, naming.PAUSE),
         resume=_asked(body, naming.RESUME),
+        rollback=_asked(body, naming.ROLLBACK),
     )
 
 
@@ -132,6 +133,7 @@ def service_seen(body: Body) -> ServiceSeen:
         made_by_us=annotations.get(naming.MADE) == "true",
         champion=annotations.get(naming.CHAMPION, ""),
         previous=annotations.get(naming.PREVIOUS, ""),
+        cluster_ip=spec.get("clusterIP") or "",
         ports=tuple(_port(port) for port in spec.get("ports") or []),
     )
 

@@ -216,12 +216,12 @@ class RandomWorld(RuleBasedStateMachine):
         held_back = held(world.observation()) is not None
         decision = world.round()
         for effect in decision.effects:
-            assert not (held_back and isinstance(effect, StartRun))
+            assert not (held_back and isinstance(effect, StartRun) and effect.spec.redeploy is None)
             if isinstance(effect, SendTraffic):
                 assert effect.champion == serving or ready.get(effect.champion, 0) > 0
                 if held_back and not lost:  # a Service that somebody deleted is put back as it was
                     assert effect.weight == 0
-                    assert effect.champion in {serving, self._previous(runs)}
+                    assert effect.champion in {serving, self._previous(runs), *self._named(runs)}
         for name in runs.keys() & world.runs.keys():
             self._hold_to_the_rules(runs[name], world.runs[name], held_back=held_back)
 
@@ -244,6 +244,11 @@ class RandomWorld(RuleBasedStateMachine):
         watched = any(run.status.phase is Phase.WATCHING for run in runs.values())
         previous = self.world.policy.status.previous
         return previous.version if watched and previous else ""
+
+    def _named(self, runs: dict[str, RunSeen]) -> set[str]:
+        """Return the versions that people want back, which nothing holds back."""
+        asked = {self.world.policy.spec.serving.pinned_version, self.world.policy.rollback.partition("@")[0]}
+        return asked | {run.spec.version or "" for run in runs.values() if run.redeploys}
 
     @rule()
     def a_round(self) -> None:
@@ -325,6 +330,18 @@ class RandomWorld(RuleBasedStateMachine):
     def a_person_pauses_or_resumes(self, verb: str, value: str) -> None:
         self.world.policy = replace(self.world.policy, **{verb: value})  # type: ignore[arg-type]
 
+    @rule(number=st.integers(0, 6), nonce=st.integers(1, 3), pin=st.booleans())
+    def a_person_names_a_version(self, number: int, nonce: int, *, pin: bool) -> None:
+        """A version that is kept, or none: then a pin is taken away, and the command is nonsense."""
+        kept = [one.version for one in self.world.policy.status.versions]
+        named = kept[number] if number < len(kept) else ""
+        if pin:
+            policy, wire = self.world.policy, self.world.policy.spec.wire()
+            wire["serving"]["pinnedVersion"] = named
+            self.world.policy = replace(policy, spec=ModelRetrainPolicySpec.model_validate(wire), generation=policy.generation + 1)
+        else:
+            self.world.policy = replace(self.world.policy, rollback=f"{named}@{nonce}")
+
     @rule(kind=st.sampled_from(["abort", "delete", "approve", "promote"]), data=st.data())
     @precondition(lambda self: self.world.runs)
     def a_person_acts(self, kind: str, data: st.DataObject) -> None:
@@ -383,6 +400,14 @@ class RandomWorld(RuleBasedStateMachine):
     def records_stay_bounded(self) -> None:
         assert len(self.world.policy.status.handled_alerts) <= 32
         assert all(len(run.status.timeline) <= 64 for run in self.world.runs.values())
+        assert len(self.world.policy.status.versions) <= 12
+
+    @invariant()
+    def what_is_needed_is_kept(self) -> None:
+        """What a round before this one knew to serve, or to be under way, may not be pruned."""
+        status = self.world.policy.status
+        kept = {one.version for one in status.versions}
+        assert {role.version for role in (status.champion, status.previous, status.candidate) if role is not None} <= kept
 
     @invariant()
     def a_run_that_ended_says_how(self) -> None:

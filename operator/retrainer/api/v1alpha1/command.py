@@ -18,6 +18,7 @@ class Verb(StrEnum):
     PROMOTE = "promote"
     PAUSE = "pause"
     RESUME = "resume"
+    ROLLBACK = "rollback"
 
 
 class CommandStatus(Model):
@@ -32,5 +33,5 @@ class CommandStatus(Model):
 
 Commands = Annotated[
     tuple[CommandStatus, ...],
-    Field(max_length=8, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["verb"]}),
+    Field(max_length=3, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["verb"]}),
 ]

@@ -47,6 +47,12 @@ class ModelRetrainPolicySpec(Model):
     metrics_source: Name = Field(default="default", description="The Prometheus to ask, by the name the administrator gave it.")
     monitor: Monitor = Field(description="The database of the platform.")
     artifacts: Artifacts = Field(description="Where versions are kept.")
+    version_history_limit: int = Field(
+        default=5,
+        ge=0,
+        le=16,
+        description="Versions that once served and are kept, besides the champion, the previous one, candidates, the pinned and an adopted one; of those that never served the last is kept.",
+    )
     run_history_limit: int = Field(
         default=10,
         ge=1,

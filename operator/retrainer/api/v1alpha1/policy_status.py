@@ -1,5 +1,6 @@
 """`ModelRetrainPolicy.status`: written by the operator only, and only when something in it changes."""
 
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field, FiniteFloat
@@ -34,6 +35,25 @@ class VersionStatus(Model):
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["trigger"]},
         ),
     ] = Field(default=(), description="Its own figures over its first samples as champion, one a trigger that compares with them.")
+
+
+class VersionOutcome(StrEnum):
+    """What became of a version."""
+
+    UNDER_WAY = "UnderWay"
+    SERVES = "Serves"
+    SERVED = "Served"
+    REJECTED = "Rejected"
+
+
+class KeptVersion(Model):
+    """A version whose artifact is kept; whatever is not listed may be pruned."""
+
+    version: VersionName = Field(description="The version's name.")
+    digest: Annotated[str, Field(max_length=80)] = Field(default="", description="The sha256 of its manifest; empty while it is made.")
+    run: Name | None = Field(default=None, description="The run that made it.")
+    since: Time = Field(description="Since when this is its outcome.")
+    outcome: VersionOutcome = Field(description="UnderWay, Serves, Served or Rejected.")
 
 
 class TrafficStatus(Model):
@@ -104,10 +124,17 @@ class ModelRetrainPolicyStatus(Model):
             json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
         ),
     ] = Field(default=(), description="Each trigger's state and reason.")
+    versions: Annotated[
+        tuple[KeptVersion, ...],
+        Field(
+            max_length=24,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["version"]},
+        ),
+    ] = Field(default=(), description="The versions whose artifacts are kept, the latest first: each may be pinned or rolled back to.")
     handled_alerts: Annotated[tuple[HandledAlert, ...], Field(max_length=32)] = Field(
         default=(), description="Alert episodes whose runs have been pruned."
     )
-    commands: Commands = Field(default=(), description="The latest pause and resume, and what came of them.")
+    commands: Commands = Field(default=(), description="The latest pause, resume and rollback, and what came of them.")
     conditions: Conditions = Field(
         default=(), description="Ready, Serving, Reconciling, Stalled, DataQuality, DriftDetected, MetricsAvailable and AwaitingApproval."
     )

@@ -88,6 +88,10 @@ class Serving(Model):
     replicas: int = Field(default=3, ge=1, le=200, description="Pods of the version that serves.")
     service: ServicePorts = Field(description="The Service that clients call.")
     model_env: ModelEnv = Field(default=ModelEnv(), description="How a pod is told its version.")
+    pinned_version: Annotated[str, Field(pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$", max_length=32)] = Field(
+        default="",
+        description="The kept version that serves whatever anybody or anything else asks for; taking it away lets rollouts go on.",
+    )
 
 
 class RolloutMetric(Model):

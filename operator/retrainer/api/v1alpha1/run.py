@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, FiniteFloat
 
+from retrainer.api.v1alpha1.command import COMMAND_LIMIT
 from retrainer.api.v1alpha1.common import Message, Model, Reason, Time, VersionName, rules
 from retrainer.api.v1alpha1.training import DataOverride, Hyperparameters
 from retrainer.api.v1alpha1.triggers import Priority, TriggerName, Weight
@@ -41,15 +42,27 @@ class Emergency(Model):
 EvidenceList = Annotated[tuple[Evidence, ...], Field(max_length=32)]
 
 
+class Redeploy(Model):
+    """A kept version shall serve again: no training, no gate, no analysis, but ready pods and the smoke test."""
+
+    asked: Annotated[str, Field(max_length=COMMAND_LIMIT)] = Field(
+        default="", description="The value of the rollback command that asked for it; empty where a pin did."
+    )
+
+
 class ModelRetrainRunSpec(Model):
     """What started this run and what it may do differently from the policy."""
 
-    model_config = rules(("self == oldSelf", "a run's spec cannot be changed: create another run"))
+    model_config = rules(
+        ("self == oldSelf", "a run's spec cannot be changed: create another run"),
+        ("!has(self.redeploy) || has(self.version)", "redeploy needs the version that shall serve again"),
+    )
 
     policy_ref: PolicyRef = Field(description="The policy this run belongs to.")
     version: VersionName | None = Field(
-        default=None, description="The version this run makes; absent in a person's run, which is named by the operator."
+        default=None, description="The version this run makes or redeploys; absent in a person's run, which is named by the operator."
     )
+    redeploy: Redeploy | None = Field(default=None, description="Train nothing: bring a kept version back into service.")
     trigger: TriggerName = Field(
         default="manual", description="The trigger that started it; `manual` for a person, `initial` for a policy's first."
     )

@@ -106,6 +106,14 @@ class Analysis(Model):
     message: Message = Field(default="", description="The figures it was concluded from.")
 
 
+class ReturnCheck(Model):
+    """Whether the Service was heard to answer with the version that came back."""
+
+    version: VersionName = Field(description="The version that came back.")
+    since: Time = Field(description="When the traffic was sent back to it.")
+    reason: Reason = Field(default="Pending", description="Pending, Verified, VersionNotNamed, NotVerified or Superseded.")
+
+
 class TimelineEntry(Model):
     """One thing that happened."""
 
@@ -134,6 +142,9 @@ class ModelRetrainRunStatus(Model):
     result: Result | None = Field(default=None, description="What the trainer reported.")
     analysis: Analysis | None = Field(default=None, description="The judgement of the present step, or of the watch.")
     evidence: EvidenceList = Field(default=(), description="Evidence that arrived while the run waited.")
+    return_check: ReturnCheck | None = Field(
+        default=None, description="After a rollback: whether the Service was heard to answer with the version that came back."
+    )
     commands: Commands = Field(default=(), description="The latest approve, abort and promote, and what came of them.")
     gated_at: Time | None = Field(default=None, description="When its gate let it through; the cooldown counts from here.")
     promoted_at: Time | None = Field(default=None, description="When its version became champion.")

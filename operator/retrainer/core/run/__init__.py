@@ -6,23 +6,26 @@ from retrainer.core.observation import Observation, RunSeen
 from retrainer.core.phases import Phase
 from retrainer.core.run.canary import canary
 from retrainer.core.run.deploying import deploying, smoke_testing
+from retrainer.core.run.displacement import displaced
 from retrainer.core.run.emergency import overtaken
 from retrainer.core.run.gate import awaiting_approval, gating
 from retrainer.core.run.interruption import interrupted
 from retrainer.core.run.pending import pending
 from retrainer.core.run.promoting import promoting, watching
-from retrainer.core.run.step import Step, hold
+from retrainer.core.run.redeploying import redeploying
+from retrainer.core.run.return_check import finished
+from retrainer.core.run.step import Step
 from retrainer.core.run.training import training
 from retrainer.core.run.validating import validating
 
 
 def advance(run: RunSeen, seen: Observation) -> Step:  # noqa: C901, PLR0912 - one case a phase, nothing more
     """Return what the run does in this round: its next status, and the effects that come before it is written."""
-    if (step := interrupted(run, seen) or overtaken(run, seen)) is not None:
+    if (step := interrupted(run, seen) or displaced(run, seen) or overtaken(run, seen)) is not None:
         return step
     match run.status.phase:
         case Phase.PENDING:
-            return pending(run, seen)
+            return redeploying(run, seen) if run.redeploys else pending(run, seen)
         case Phase.VALIDATING:
             return validating(run, seen)
         case Phase.QUEUED | Phase.TRAINING:
@@ -42,6 +45,6 @@ def advance(run: RunSeen, seen: Observation) -> Step:  # noqa: C901, PLR0912 - o
         case Phase.WATCHING:
             return watching(run, seen)
         case Phase.FINISHED:
-            return hold(run.status)
+            return finished(run, seen)
         case unknown:
             assert_never(unknown)

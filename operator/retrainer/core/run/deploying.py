@@ -47,7 +47,8 @@ def deploying(run: RunSeen, seen: Observation) -> Step:
 def smoke_testing(run: RunSeen, seen: Observation) -> Step:
     """Ask the candidate once before its first real request; no answer is asked again for a while, a bad one is final."""
     status, now, frozen = run.status, seen.now, frozen_of(run.status)
-    is_analysed = seen.champion is not None and frozen.rollout.step_weights and not promotion_is_asked(run)
+    skipped = run.redeploys or promotion_is_asked(run)
+    is_analysed = seen.champion is not None and frozen.rollout.step_weights and not skipped
     target = Phase.CANARY if is_analysed else Phase.PROMOTING
     if frozen.rollout.smoke_test is None:
         return move(status, now, target, "NoSmokeTest", "the policy asks for no smoke test")
@@ -116,6 +117,6 @@ def _leaving(run: RunSeen, seen: Observation) -> list[Backend]:
 def _first_pods(run: RunSeen, seen: Observation) -> int:
     frozen = frozen_of(run.status)
     full = seen.policy.spec.serving.replicas
-    if seen.champion is None or not frozen.rollout.step_weights:
+    if seen.champion is None or not frozen.rollout.step_weights or run.redeploys:
         return full
     return mode_of(seen.policy).pods_for(frozen.rollout.step_weights[0], full)

@@ -10,9 +10,9 @@ from retrainer.core.run.step import Step, end
 
 
 def overtaken(run: RunSeen, seen: Observation) -> Step | None:
-    """Return the end of a run that an emergency does not wait for, or None."""
+    """Return the end of a run that an emergency does not wait for, or None; what people bring back is left to them."""
     urgent = emergency(seen)
-    if urgent is None or run.spec.emergency is not None:
+    if urgent is None or run.spec.emergency is not None or run.redeploys:
         return None
     match reaction(Event.EMERGENCY, run.status.phase):
         case Reaction.SUPERSEDES if run.status.phase is Phase.QUEUED:

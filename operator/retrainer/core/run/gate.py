@@ -46,6 +46,8 @@ def gating(run: RunSeen, seen: Observation) -> Step:
     if (holder := seen.rollout or (seen.watched if run.spec.emergency is None else None)) is not None:
         reason = "WatchInProgress" if holder.status.phase is Phase.WATCHING else "RolloutInProgress"
         return wait(status, now, reason, f"{judged.message}; waits until {holder.name} has left {holder.status.phase}")
+    if pin := seen.policy.spec.serving.pinned_version:
+        return wait(status, now, "Pinned", f"{judged.message}; {pin} is pinned: goes on once spec.serving.pinnedVersion is taken away")
     if judged.ruling is Ruling.ASK:
         told = f"{judged.message}; approve with: kubectl annotate mrr {run.name} {naming.APPROVE}={status.version}"
         return move(status, now, Phase.AWAITING_APPROVAL, judged.reason, told, gated_at=now)

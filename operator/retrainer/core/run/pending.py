@@ -30,7 +30,7 @@ def pending(run: RunSeen, seen: Observation) -> Step:
         "Validating",
         "the data is looked at before a GPU is asked for",
         version=status.version or version_of(run),
-        frozen=_frozen(run, seen),
+        frozen=frozen_now(run, seen),
     )
 
 
@@ -108,7 +108,8 @@ def version_of(run: RunSeen) -> str:
     return run.spec.version or naming.version_name(run.identity.created, run.identity.uid[:5])
 
 
-def _frozen(run: RunSeen, seen: Observation) -> Frozen:
+def frozen_now(run: RunSeen, seen: Observation) -> Frozen:
+    """Return what a run that leaves Pending now uses of its policy from then on."""
     spec = seen.policy.spec
     return Frozen(
         policy_generation=seen.policy.generation,

@@ -12,6 +12,7 @@ from retrainer.core.observation import Observation, RunSeen
 from retrainer.core.phases import Outcome, Phase
 from retrainer.core.run.deploying import deploy, is_overdue, is_up, why_not_ready
 from retrainer.core.run.pending import frozen_of
+from retrainer.core.run.return_check import to_be_checked
 from retrainer.core.run.rollback import return_to_previous, roll_back
 from retrainer.core.run.step import Step, end, hold, move, wait
 from retrainer.core.traffic import mode_of
@@ -29,7 +30,7 @@ def promoting(run: RunSeen, seen: Observation) -> Step:
     backend, full = seen.backend(version), seen.policy.spec.serving.replicas
     if seen.champion is not None and not backend.ready:
         return roll_back(run, seen, "CandidateNotReady", "the candidate lost its last ready pod before its promotion")
-    if (halt := weight_is_held(seen, status.phase)) is not None:
+    if not run.redeploys and (halt := weight_is_held(seen, status.phase)) is not None:
         return wait(status, now, halt.reason, f"{halt.message}: the candidate is promoted once {halt.until}")
     if backend.deployment is None or backend.deployment.replicas != full:
         return wait(status, now, "ScalingUp", f"the candidate gets its full size of {full} pods", deploy(run, full), after=5)
@@ -43,6 +44,12 @@ def promoting(run: RunSeen, seen: Observation) -> Step:
 
 def _promoted(run: RunSeen, seen: Observation) -> Step:
     status, now = run.status, seen.now
+    if run.redeploys:
+        checked = to_be_checked(status, seen, status.version or "")
+        return end(
+            status, now, Outcome.SUCCEEDED, "Redeployed", f"{status.version} serves again, instead of {seen.previous}",
+            promoted_at=now, **checked,
+        )  # fmt: skip
     watch = seconds(frozen_of(status).rollout.watch.duration)
     if seen.previous is None or watch == 0:
         why = "it is the first version" if seen.previous is None else "the policy asks for no watch"
@@ -83,7 +90,7 @@ def _judged(run: RunSeen, seen: Observation, analysis: Analysis, judgement: Judg
     regressed = judgement.verdict is Verdict.FAIL and analysis.failed > rollout.failure_limit
     if regressed and seen.previous and seen.backend(seen.previous).ready:
         judged_so = replace(run, status=status.model_copy(update={"analysis": analysis}))
-        return return_to_previous(judged_so, seen, judgement.message)
+        return return_to_previous(judged_so, seen, "RegressionInWatch", judgement.message)
     if regressed:
         told = f"{judgement.message}; the previous version {seen.previous} has no ready pod to return to"
         return wait(status, now, "PreviousNotReady", told, *effects, after=seconds(rollout.interval), analysis=analysis)

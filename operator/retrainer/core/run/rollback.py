@@ -3,13 +3,17 @@
 from retrainer.core.actions import Effect, ScaleVersion, SendTraffic
 from retrainer.core.observation import Observation, RunSeen
 from retrainer.core.phases import Outcome
+from retrainer.core.run.return_check import to_be_checked
 from retrainer.core.run.step import Step, end
 from retrainer.core.traffic import mode_of
 
 
 def roll_back(run: RunSeen, seen: Observation, reason: str, message: str, outcome: Outcome = Outcome.ROLLED_BACK) -> Step:
     """End a rollout: one write returns the traffic where a candidate shared it, then its pods are recycled away."""
-    return end(run.status, seen.now, outcome, reason, message, *way_back(seen, run.status.version))
+    effects = way_back(seen, run.status.version)
+    returned = next((effect.champion for effect in effects if isinstance(effect, SendTraffic)), None)
+    checked = to_be_checked(run.status, seen, returned) if returned else {}
+    return end(run.status, seen.now, outcome, reason, message, *effects, **checked)
 
 
 def way_back(seen: Observation, candidate: str | None) -> tuple[Effect, ...]:
@@ -22,10 +26,11 @@ def way_back(seen: Observation, candidate: str | None) -> tuple[Effect, ...]:
     return tuple(effects)
 
 
-def return_to_previous(run: RunSeen, seen: Observation, message: str) -> Step:
+def return_to_previous(run: RunSeen, seen: Observation, reason: str, message: str) -> Step:
     """End a watch: the warm previous champion gets all traffic back in one write."""
     previous, version = seen.previous, run.status.version
     assert previous is not None, "only a version with a predecessor is watched"
     assert version is not None, "a watched run has made a version"
     effects = (SendTraffic(previous, version), ScaleVersion(version, 0))
-    return end(run.status, seen.now, Outcome.ROLLED_BACK, "RegressionInWatch", message, *effects)
+    checked = to_be_checked(run.status, seen, previous)
+    return end(run.status, seen.now, Outcome.ROLLED_BACK, reason, message, *effects, **checked)

@@ -69,15 +69,24 @@ def end(
     return move(status, now, Phase.FINISHED, reason, message, *effects, **changes)
 
 
+def note(status: ModelRetrainRunStatus, now: datetime, reason: str, message: str, **changes: Any) -> Step:  # noqa: ANN401
+    """Write one more line into the timeline of a run that stays as it is."""
+    return Step(status.model_copy(update={"timeline": _timeline(status, now, status.phase, reason, cut(message)), **changes}))
+
+
 def _told(
     status: ModelRetrainRunStatus, now: datetime, phase: Phase, reason: str, message: str, changes: dict[str, Any]
 ) -> ModelRetrainRunStatus:
     message = cut(message)
+    timeline = _timeline(status, now, phase, reason, message)
+    return status.model_copy(update={"phase": phase, "reason": reason, "message": message, "timeline": timeline, **changes})
+
+
+def _timeline(status: ModelRetrainRunStatus, now: datetime, phase: Phase, reason: str, message: str) -> tuple[TimelineEntry, ...]:
     timeline = status.timeline
     latest = timeline[-1] if timeline else None
-    if latest is None or (latest.phase, latest.reason) != (phase, reason):
-        entry = TimelineEntry(at=now, phase=phase, reason=reason, message=message)
-        # The first entries say why the run exists: when the list is full, it is the middle that goes.
-        kept = timeline if len(timeline) < _TIMELINE_LIMIT else timeline[:8] + timeline[9:]
-        timeline = (*kept, entry)
-    return status.model_copy(update={"phase": phase, "reason": reason, "message": message, "timeline": timeline, **changes})
+    if latest is not None and (latest.phase, latest.reason) == (phase, reason):
+        return timeline
+    # The first entries say why the run exists: when the list is full, it is the middle that goes.
+    kept = timeline if len(timeline) < _TIMELINE_LIMIT else timeline[:8] + timeline[9:]
+    return (*kept, TimelineEntry(at=now, phase=phase, reason=reason, message=message))
