@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from tests.postgres import running_postgres
+from tests.s3_server import S3Server, running_s3
 from trainer.migrations import migrate
 
 _NUMBERS = count(1)
@@ -18,6 +19,13 @@ def postgres() -> Iterator[str]:
     """The URL of a Postgres server that lives as long as the tests."""
     with running_postgres() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """An S3 server that lives as long as the tests."""
+    with running_s3() as server:
+        yield server
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The request of the trainer contract: `RETRAIN_REQUEST`, overlaid by the guide's variables and a person's flags."""
 
-import re
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
@@ -10,6 +9,7 @@ import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
+from trainer.duration import duration
 from trainer.errors import BadConfiguration
 from trainer.models import find_model, known_models
 from trainer.models.base import ModelDefinition
@@ -19,18 +19,6 @@ from trainer.store import Store, open_store
 
 MAX_REQUEST_BYTES = 16 * 1024
 ADOPTED = "adopted"
-_UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_DURATION = re.compile(r"([0-9]{1,9})([smhdw])")
-
-
-def duration(value: object) -> timedelta:
-    """Return a duration of one number and one unit, such as `30d`; ValueError for anything else."""
-    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        raise ValueError("a duration is one number and one unit of s, m, h, d and w, such as 30d")
-    return timedelta(seconds=int(match[1]) * _UNIT_SECONDS[match[2]])
-
-
 Duration = Annotated[timedelta, BeforeValidator(duration)]
 # It becomes a directory's name: no separator, no dot in front.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
@@ -50,6 +38,12 @@ class _Part(BaseModel):
 
 class Artifacts(_Part):
     """Where the policy's versions are: a directory on the mounted volume, or `s3://bucket/prefix`."""
+
+    path: Annotated[str, Field(min_length=1)]
+
+
+class Checkpoint(_Part):
+    """Where the training keeps its state until the version is complete: beside the versions, by the version's name."""
 
     path: Annotated[str, Field(min_length=1)]
 
@@ -127,6 +121,7 @@ class RetrainRequest(_Part):
     attempt: Annotated[int, Field(ge=1)] = 1
     artifacts: Artifacts
     champion: Champion | None = None
+    checkpoint: Checkpoint | None = None
     data: DataSelection = DataSelection()
     data_quality: DataQuality = DataQuality()
     hyperparameters: Hyperparameters = Hyperparameters()

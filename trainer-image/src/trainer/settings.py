@@ -3,12 +3,16 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
+from trainer.duration import duration
 from trainer.errors import BadConfiguration
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"", "0", "false", "no", "off"})
+# A killed training loses at most this much time; writing a checkpoint takes milliseconds.
+_CHECKPOINT_INTERVAL = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +26,7 @@ class Settings:
     dry_run: bool
     debug: bool
     require_gpu: bool
+    checkpoint_interval: timedelta
     termination_log: Path
 
     def needed_database_url(self) -> str:
@@ -41,6 +46,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         dry_run=_switch(environment, "DRY_RUN"),
         debug=_switch(environment, "DEBUG"),
         require_gpu=_switch(environment, "REQUIRE_GPU"),
+        checkpoint_interval=_duration(environment, "CHECKPOINT_INTERVAL", _CHECKPOINT_INTERVAL),
         termination_log=Path(environment.get("TERMINATION_LOG", "/dev/termination-log")),
     )
 
@@ -52,6 +58,13 @@ def _positive(environment: Mapping[str, str], name: str) -> int | None:
     if not value.isdecimal() or int(value) < 1:
         raise BadConfiguration(f"{name} must be a whole number of at least 1, not {value!r}")
     return int(value)
+
+
+def _duration(environment: Mapping[str, str], name: str, default: timedelta) -> timedelta:
+    try:
+        return duration(environment[name]) if environment.get(name) else default
+    except ValueError as error:
+        raise BadConfiguration(f"{name}: {error}") from None
 
 
 def _switch(environment: Mapping[str, str], name: str) -> bool:

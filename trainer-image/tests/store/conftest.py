@@ -1,13 +1,13 @@
 """The two kinds of store, each real: a directory, and a bucket of an S3 server."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
 import pytest
 
-from tests.s3_server import S3Server, running_s3
+from tests.s3_server import S3Server
 from trainer.store import Store, open_store
 
 _NUMBERS = count(1)
@@ -19,13 +19,6 @@ class Kept:
 
     store: Store
     files: Path
-
-
-@pytest.fixture(scope="session")
-def s3() -> Iterator[S3Server]:
-    """An S3 server that lives as long as the tests."""
-    with running_s3() as server:
-        yield server
 
 
 @pytest.fixture(params=["directory", "bucket"])

@@ -10,7 +10,7 @@ from trainer.progress import say
 from trainer.quality.command import validate_data
 from trainer.request import Wish, read_request
 from trainer.settings import Settings, read_settings
-from trainer.training.procedure import find_data, finished_version, record_if_possible, trained_version
+from trainer.training.procedure import checkpoints_of, find_data, finished_version, record_if_possible, trained_version
 from trainer.training.result import result_of, sentences_of
 
 
@@ -65,6 +65,7 @@ def train_as_asked(settings: Settings, flags: dict[str, Any], now: datetime, as_
     if artifact is None:
         found = find_data(request, settings)
         artifact = trained_version(request, settings, found, now)
+    checkpoints_of(request, settings).remove()
     result = result_of(artifact, request)
     write_termination_message(settings.termination_log, result)
     record_if_possible(artifact, request, settings)

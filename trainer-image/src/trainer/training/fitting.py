@@ -16,6 +16,7 @@ from trainer.encoding import Encoder
 from trainer.progress import progress
 from trainer.request import RetrainRequest
 from trainer.runtime import Network as NumpyNetwork
+from trainer.training.checkpoints import Checkpoints
 
 if TYPE_CHECKING:
     from trainer.training.network import Rows
@@ -37,7 +38,9 @@ class Candidate:
     shipped_predictions: NDArray[np.float64]
 
 
-def fit_candidate(prepared: Prepared, request: RetrainRequest, *, require_gpu: bool) -> Candidate:
+def fit_candidate(
+    prepared: Prepared, request: RetrainRequest, checkpoints: Checkpoints, *, require_gpu: bool
+) -> Candidate:
     """Return the fitted candidate; the hold-out enters only the shipped weights, and only with `refit`.
 
     The newest training rows say when to stop and how to calibrate. With `refit` the network is then fitted anew for
@@ -51,7 +54,7 @@ def fit_candidate(prepared: Prepared, request: RetrainRequest, *, require_gpu: b
     rows = _Encoded(prepared, request)
     split, task = prepared.split, request.model.task
     sizes = (rows.encoder.width, *request.model.hidden_layers, task.outputs)
-    network = Network(sizes, task.name, request.hyperparameters)
+    network = Network(sizes, task.name, request.hyperparameters, checkpoints)
     with progress(f"fit on {device}", request.hyperparameters.epochs) as bar:
         fit = network.fit_until_it_stops_improving(
             rows.to_fit_on(split.fitted, split.first_holdout_day),
@@ -66,8 +69,8 @@ def fit_candidate(prepared: Prepared, request: RetrainRequest, *, require_gpu: b
         everything = np.ones(len(prepared.dataset), dtype=np.bool_)
         with progress("refit", 2 * fit.epochs) as bar:
             training = rows.to_fit_on(split.training, split.first_holdout_day)
-            evaluated = network.fit_for(training, fit.epochs, bar.advance)
-            shipped = network.fit_for(rows.to_fit_on(everything, prepared.last), fit.epochs, bar.advance)
+            evaluated = network.fit_for("evaluated", training, fit.epochs, bar.advance)
+            shipped = network.fit_for("shipped", rows.to_fit_on(everything, prepared.last), fit.epochs, bar.advance)
     for weights in (evaluated, shipped):
         _require_same_answers(network.outputs, weights, rows.inputs[split.holdout])
     predictions = task.values(NumpyNetwork(shipped).outputs(rows.inputs), prepared.dataset.columns, calibration)

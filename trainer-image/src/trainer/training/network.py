@@ -5,10 +5,12 @@ the call of each step, not its arithmetic. Batches are drawn in proportion to th
 the loss, so that old rows that hardly count cost no steps, and no batch is empty in effect.
 """
 
+import hashlib
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,7 @@ from numpy.typing import NDArray
 from trainer.artifact.loading import Weights
 from trainer.errors import BadConfiguration
 from trainer.request import Hyperparameters
+from trainer.training.checkpoints import Checkpoints, State
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -61,37 +64,56 @@ def chosen_device(*, require_gpu: bool) -> str:
 
 
 class Network:
-    """A multi-layer perceptron of one shape, fitted anew at each call from the same initial weights."""
+    """A multi-layer perceptron of one shape, fitted anew at each call from the same initial weights.
 
-    def __init__(self, layer_sizes: Sequence[int], task: str, hyperparameters: Hyperparameters) -> None:
+    Each fitting is a stage of `checkpoints`: it begins where an earlier attempt with the same rows left it.
+    """
+
+    def __init__(
+        self,
+        layer_sizes: Sequence[int],
+        task: str,
+        hyperparameters: Hyperparameters,
+        checkpoints: Checkpoints | None = None,
+    ) -> None:
         _be_deterministic(hyperparameters.seed)
+        self._task = task
         self._hyperparameters = hyperparameters
+        self._checkpoints = checkpoints or Checkpoints()
         self._model = _built(layer_sizes, hyperparameters)
         self._optimizer = keras.optimizers.Adam(hyperparameters.learning_rate)
         self._optimizer.build(self._model.trainable_variables)
         self._variables = [*self._model.variables, *self._optimizer.variables]
         self._initial = [variable.numpy() for variable in self._variables]
+        self._generator = np.random.default_rng(hyperparameters.seed)
         self._epoch = _epoch_function(self._model, self._optimizer, LOSSES[task])
         self._loss = _loss_function(self._model, LOSSES[task])
 
     def fit_until_it_stops_improving(self, rows: Rows, validation: Rows, on_epoch: Callable[[str], None]) -> Fit:
         """Return the weights of the epoch with the least validation loss; stops `earlyStoppingPatience` after it."""
-        best = Fit({}, 0, np.inf)
-        for epoch, training_loss in enumerate(self._epochs(rows, self._hyperparameters.epochs), start=1):
+        stage = ("search", self._fingerprint(rows, validation))
+        begun = self._begin(*stage)
+        best, epoch = Fit(begun.best, begun.best_epoch, begun.best_loss), begun.epoch
+        epochs = self._epochs(rows, epoch, self._hyperparameters.epochs)
+        while epoch - best.epochs < self._hyperparameters.early_stopping_patience and (done := next(epochs, None)):
+            epoch, training_loss = done
             loss = float(self._loss(validation.inputs, validation.targets, validation.weights.astype(np.float32)))
             on_epoch(f"loss {training_loss:.4f} validation {loss:.4f}")
             if loss < best.validation_loss - _MIN_DELTA:
                 best = Fit(self._weights(), epoch, loss)
-            elif epoch - best.epochs >= self._hyperparameters.early_stopping_patience:
-                break
+            self._checkpoints.offer(*stage, partial(self._state, epoch, best))
+        self._checkpoints.finish(*stage, partial(self._state, epoch, best))
         if not best.epochs:
             raise ArithmeticError("the training diverged: no epoch had a finite validation loss")
         return best
 
-    def fit_for(self, rows: Rows, epochs: int, on_epoch: Callable[[str], None]) -> Weights:
-        """Return the weights after so many epochs over the rows."""
-        for training_loss in self._epochs(rows, epochs):
+    def fit_for(self, name: str, rows: Rows, epochs: int, on_epoch: Callable[[str], None]) -> Weights:
+        """Return the weights after so many epochs over the rows; `name` is the stage's."""
+        stage = (name, self._fingerprint(rows, epochs))
+        for epoch, training_loss in self._epochs(rows, self._begin(*stage).epoch, epochs):
             on_epoch(f"loss {training_loss:.4f}")
+            self._checkpoints.offer(*stage, partial(self._state, epoch))
+        self._checkpoints.finish(*stage, partial(self._state, epochs))
         return self._weights()
 
     def outputs(self, weights: Weights, inputs: Floats) -> Floats:
@@ -100,13 +122,43 @@ class Network:
         outputs: Floats = np.asarray(self._model(inputs, training=False))
         return outputs
 
-    def _epochs(self, rows: Rows, epochs: int) -> Any:
-        for variable, value in zip(self._variables, self._initial, strict=True):
-            variable.assign(value)
-        generator = np.random.default_rng(self._hyperparameters.seed)
+    def _epochs(self, rows: Rows, first: int, last: int) -> Iterator[tuple[int, float]]:
+        """Yield each epoch from `first` + 1 to `last`, once it is done, with its training loss."""
         inputs, targets = tf.constant(rows.inputs), tf.constant(rows.targets)
-        for _ in range(epochs):
-            yield float(self._epoch(inputs, targets, _drawn_batches(rows, self._hyperparameters.batch_size, generator)))
+        for epoch in range(first + 1, last + 1):
+            batches = _drawn_batches(rows, self._hyperparameters.batch_size, self._generator)
+            yield epoch, float(self._epoch(inputs, targets, batches))
+
+    def _begin(self, stage: str, fingerprint: str) -> State:
+        """Set every variable and the generator to where the stage was left, or to where a new one begins."""
+        fresh = np.random.default_rng(self._hyperparameters.seed).bit_generator.state
+        begun = self._checkpoints.begun(stage, fingerprint)
+        state = begun or State(epoch=0, variables=self._initial, generator=fresh, best={})
+        for variable, value in zip(self._variables, state.variables, strict=True):
+            variable.assign(value)
+        self._generator.bit_generator.state = state.generator
+        return state
+
+    def _state(self, epoch: int, best: Fit | None = None) -> State:
+        found = best or Fit({}, 0, np.inf)
+        return State(
+            epoch=epoch,
+            variables=[variable.numpy() for variable in self._variables],
+            generator=self._generator.bit_generator.state,
+            best=found.weights,
+            best_epoch=found.epochs,
+            best_loss=found.validation_loss,
+        )
+
+    def _fingerprint(self, *parts: object) -> str:
+        """Return a digest of what a stage depends on: task, hyperparameters, the network's shape, the parts given."""
+        digest = hashlib.sha256(f"{self._task} {self._hyperparameters.model_dump_json()}".encode())
+        digest.update(repr([variable.shape for variable in self._initial]).encode())
+        for part in parts:
+            arrays = (part.inputs, part.targets, part.weights) if isinstance(part, Rows) else (np.array(part),)
+            for array in arrays:
+                digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
 
     def _weights(self) -> Weights:
         names = [f"layer{index // 2}.{('kernel', 'bias')[index % 2]}" for index in range(len(self._model.weights))]

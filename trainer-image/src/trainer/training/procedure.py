@@ -20,6 +20,7 @@ from trainer.request import RetrainRequest
 from trainer.settings import Settings
 from trainer.store import write
 from trainer.training.champion import Champion, find_champion
+from trainer.training.checkpoints import Checkpoints, checkpoints_at
 from trainer.training.comparison import compared
 from trainer.training.fitting import Candidate, fit_candidate
 from trainer.training.histograms import reference_of
@@ -70,8 +71,10 @@ def find_data(request: RetrainRequest, settings: Settings) -> Found:
 
 
 def trained_version(request: RetrainRequest, settings: Settings, found: Found, now: datetime) -> Artifact:
-    """Fit, compare with the champion, write the version, and return it."""
-    candidate = fit_candidate(found.prepared, request, require_gpu=settings.require_gpu)
+    """Fit, compare with the champion, write the version, and return it; goes on where a killed attempt was."""
+    checkpoints = checkpoints_of(request, settings)
+    checkpoints.find()
+    candidate = fit_candidate(found.prepared, request, checkpoints, require_gpu=settings.require_gpu)
     manifest = _manifest(request, found, candidate, now)
     half_life = request.data.recency_half_life
     reference = reference_of(
@@ -95,6 +98,11 @@ def trained_version(request: RetrainRequest, settings: Settings, found: Found, n
         warnings=(*found.warnings, *comparison.warnings),
     )
     return write(request.store, pack(manifest, **files))
+
+
+def checkpoints_of(request: RetrainRequest, settings: Settings) -> Checkpoints:
+    """Return the version's checkpoints: none where the request names no place for them."""
+    return checkpoints_at(request.checkpoint.path if request.checkpoint else None, settings.checkpoint_interval)
 
 
 def record_if_possible(artifact: Artifact, request: RetrainRequest, settings: Settings) -> None:
