@@ -263,7 +263,7 @@ def _frozen(policy: PolicySeen, champion: str | None) -> dict[str, Any]:
         "model_type": spec.model_type,
         "database_secret": spec.monitor.database_secret.name,
         "database_key": spec.monitor.database_secret.key,
-        "volume_claim": spec.artifacts.persistent_volume_claim,
+        "artifacts": spec.artifacts,
         "champion": champion,
         "data_quality": spec.data_quality,
         "training": spec.training,

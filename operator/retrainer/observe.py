@@ -81,6 +81,8 @@ class Observer:
         if ready is not None and ready.status == "True" and ready.observed_generation == policy.generation:
             return None
         claim = policy.spec.artifacts.persistent_volume_claim
+        if claim is None:
+            return None
         body = await self._from.cluster.get(Ref(Kind.VOLUME_CLAIM, policy.identity.namespace, claim))
         return tuple(body["spec"].get("accessModes") or ()) if body is not None else ()
 

@@ -18,6 +18,8 @@ NAMESPACE = "default"
 Manifest = dict[str, Any]
 
 ONE_MEMBER = "a trigger has exactly one of schedule, metric, schema, alert: split it into two triggers with names of their own"
+ONE_STORE = "artifacts are in exactly one of persistentVolumeClaim, s3: remove the other"
+BUCKET = {"bucket": "models", "endpoint": "https://s3.example", "secretName": "models-s3"}
 SCHEDULE = {"cron": "0 3 1 * *"}
 ALERT = {"matchLabels": {"alertname": "ModelDrift"}}
 
@@ -90,6 +92,15 @@ REFUSED: dict[str, tuple[Manifest, str]] = {
     "a duration of two units": (spec(rollout={"interval": "1h30m"}), "spec.rollout.interval in body should match"),
     "a duration without a unit": (spec(triggerPolicy={"cooldown": "6"}), "spec.triggerPolicy.cooldown in body should match"),
     "a cron of four fields": (trigger(schedule={"cron": "0 3 1 *"}), "schedule.cron in body should match"),
+    "artifacts in a volume and in a bucket": (spec(artifacts={"persistentVolumeClaim": "models", "s3": BUCKET}), ONE_STORE),
+    "artifacts nowhere": (spec(artifacts={}), ONE_STORE),
+    "a bucket on a single node": (spec(artifacts={"s3": BUCKET, "singleNode": True}), "singleNode is about a volume"),
+    "a bucket without credentials": (spec(artifacts={"s3": {**BUCKET, "secretName": ""}}), "spec.artifacts.s3.secretName in body"),
+    "an endpoint with credentials in it": (
+        spec(artifacts={"s3": {**BUCKET, "endpoint": "https://me:secret@s3.example"}}),
+        "spec.artifacts.s3.endpoint in body should match",
+    ),
+    "a prefix that leads elsewhere": (spec(artifacts={"s3": {**BUCKET, "prefix": "a/../b"}}), "spec.artifacts.s3.prefix in body"),
     "an unknown preset": (rollout(preset="Speed", max=1), 'Unsupported value: "Speed"'),
     "a model type with a dash": (spec(modelType="churn-risk"), "spec.modelType in body should match"),
     "an unknown field": (spec(rolout={}), "spec.rolout"),

@@ -10,9 +10,9 @@ from retrainer.core import naming
 from retrainer.core.kinds import Kind, Manifest
 from retrainer.core.observation import Component, RunSeen
 from retrainer.core.run.pending import frozen_of
+from retrainer.manifests import artifacts
 from retrainer.manifests.metadata import RESTRICTED, UNPRIVILEGED, metadata, owned_by
 
-ARTIFACTS: Final = "/artifacts"
 _CONTAINER: Final = "trainer"
 _FINAL_EXIT_CODES: Final = [42, 43]
 _REQUEST_LIMIT: Final = 16 * 1024
@@ -51,7 +51,7 @@ def job(run: RunSeen, component: Component, number: int, default_image: str) -> 
 
 def request(run: RunSeen, frozen: Frozen, component: Component, number: int) -> str:
     """Return the trainer's request as JSON of at most 16 KiB; ValueError when it is longer."""
-    path = f"{ARTIFACTS}/{run.identity.namespace}/{run.spec.policy_ref.name}"
+    path = artifacts.location(frozen.artifacts, run.identity.namespace, run.spec.policy_ref.name)
     wire = frozen.training.wire()
     document = {
         "action": component.value,
@@ -82,6 +82,7 @@ def _pod(run: RunSeen, frozen: Frozen, component: Component, number: int, defaul
     environment: list[Manifest] = [
         {"name": "RETRAIN_REQUEST", "value": request(run, frozen, component, number)},
         {"name": "DATABASE_URL", "valueFrom": secret},
+        *artifacts.environment(frozen.artifacts),
         *({"name": variable.name, "value": variable.value} for variable in training.env),
     ]
     container: Manifest = {
@@ -91,7 +92,7 @@ def _pod(run: RunSeen, frozen: Frozen, component: Component, number: int, defaul
         "env": environment,
         "securityContext": RESTRICTED,
         "terminationMessagePolicy": "File",
-        "volumeMounts": [{"name": "artifacts", "mountPath": ARTIFACTS}, {"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - an emptyDir
+        "volumeMounts": [*artifacts.mounts(frozen.artifacts), {"name": "tmp", "mountPath": "/tmp"}],  # noqa: S108 - an emptyDir
     }
     if training.command:
         container["command"] = list(training.command)
@@ -101,10 +102,7 @@ def _pod(run: RunSeen, frozen: Frozen, component: Component, number: int, defaul
         "automountServiceAccountToken": False,
         "securityContext": UNPRIVILEGED,
         "containers": [container],
-        "volumes": [
-            {"name": "artifacts", "persistentVolumeClaim": {"claimName": frozen.volume_claim}},
-            {"name": "tmp", "emptyDir": {}},
-        ],
+        "volumes": [*artifacts.volumes(frozen.artifacts), {"name": "tmp", "emptyDir": {}}],
     }
     if training.image_pull_secrets:
         pod["imagePullSecrets"] = [{"name": name} for name in training.image_pull_secrets]

@@ -99,6 +99,31 @@ def test_the_request_is_the_contracts() -> None:
     assert asked(job(a_run(Phase.QUEUED, champion=None), Component.VALIDATE, 1, "t"))["champion"] is None
 
 
+def test_artifacts_on_a_volume_are_mounted() -> None:
+    manifest = a_job_of()
+    assert {"name": "artifacts", "persistentVolumeClaim": {"claimName": "models"}} in pod_of(manifest)["volumes"]
+    assert {"name": "artifacts", "mountPath": "/artifacts"} in container_of(manifest)["volumeMounts"]
+    assert not [entry for entry in container_of(manifest)["env"] if entry["name"].startswith("AWS_")]
+
+
+@pytest.mark.parametrize(("prefix", "path"), [("retrainer", "s3://models/retrainer/members"), ("", "s3://models/members")])
+def test_artifacts_in_a_bucket_are_named_by_url_and_their_credentials_by_secret(prefix: str, path: str) -> None:
+    bucket = {"bucket": "models", "prefix": prefix, "endpoint": "https://s3.example", "region": "eu-1", "secret_name": "models-s3"}
+    policy = a_policy(artifacts={"s3": bucket, "persistent_volume_claim": None})
+    for component in (Component.VALIDATE, Component.TRAIN):
+        manifest = job(a_run(Phase.QUEUED, policy=policy), component, 1, "t")
+        document = asked(manifest)
+        assert document["artifacts"] == {"path": f"{path}/churn-risk"}
+        assert document["checkpoint"] == {"path": f"{path}/churn-risk/.checkpoints/{CANDIDATE}"}
+        assert [volume["name"] for volume in pod_of(manifest)["volumes"]] == ["tmp"]
+        assert [mount["name"] for mount in container_of(manifest)["volumeMounts"]] == ["tmp"]
+        environment = {entry["name"]: entry for entry in container_of(manifest)["env"]}
+        assert environment["AWS_ENDPOINT_URL"]["value"] == "https://s3.example"
+        assert environment["AWS_REGION"]["value"] == "eu-1"
+        for key in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            assert environment[key] == {"name": key, "valueFrom": {"secretKeyRef": {"name": "models-s3", "key": key}}}
+
+
 def test_the_database_comes_from_its_secret_and_is_nowhere_in_the_manifest() -> None:
     [entry] = [entry for entry in container_of(a_job_of())["env"] if entry["name"] == "DATABASE_URL"]
     assert entry == {"name": "DATABASE_URL", "valueFrom": {"secretKeyRef": {"name": "platform-db", "key": "url"}}}

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
+from retrainer.api.v1alpha1.artifacts import Artifacts
 from retrainer.api.v1alpha1.common import Model, Name
 from retrainer.api.v1alpha1.rollout import Gate, Rollout, Serving
 from retrainer.api.v1alpha1.training import DataQuality, Training
@@ -25,15 +26,6 @@ class Monitor(Model):
     """The database that holds training data, predictions and outcomes."""
 
     database_secret: SecretKey = Field(description="Mounted into the monitor and the training Jobs as `DATABASE_URL`.")
-
-
-class Artifacts(Model):
-    """Where versions are kept."""
-
-    persistent_volume_claim: Name = Field(description="A claim in the policy's namespace, ReadWriteMany unless `singleNode` is set.")
-    single_node: bool = Field(
-        default=False, description="Accept a ReadWriteOnce claim: everything that mounts it must then run on one node."
-    )
 
 
 class ModelRetrainPolicySpec(Model):

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field, FiniteFloat
 from pydantic.json_schema import WithJsonSchema
 
+from retrainer.api.v1alpha1.artifacts import Artifacts
 from retrainer.api.v1alpha1.command import Commands
 from retrainer.api.v1alpha1.common import Message, Model, Reason, Time, VersionName
 from retrainer.api.v1alpha1.rollout import Gate, Rollout, Serving
@@ -54,7 +55,7 @@ class Frozen(Model):
     model_type: str = Field(description="`spec.modelType`.")
     database_secret: str = Field(description="Name of the database Secret.")
     database_key: str = Field(description="Key in it.")
-    volume_claim: str = Field(description="The claim that holds versions.")
+    artifacts: Artifacts = Field(description="`spec.artifacts`.")
     champion: str | None = Field(default=None, description="The version that served then; what the gate compares with.")
     data_quality: DataQuality = Field(description="`spec.dataQuality`.")
     training: Training = Field(description="`spec.training`, overrides merged in.")

@@ -116,7 +116,7 @@ def frozen_now(run: RunSeen, seen: Observation) -> Frozen:
         model_type=spec.model_type,
         database_secret=spec.monitor.database_secret.name,
         database_key=spec.monitor.database_secret.key,
-        volume_claim=spec.artifacts.persistent_volume_claim,
+        artifacts=spec.artifacts,
         champion=seen.champion,
         data_quality=spec.data_quality,
         training=_merged(spec.training, run),

@@ -48,7 +48,7 @@ def load(source: Files | Path) -> Artifact:
     JSON and arrays of numbers, for an architecture that this image defines.
     """
     files = Directory(source) if isinstance(source, Path) else source
-    content = files.read(MANIFEST_NAME, MAX_MANIFEST_BYTES)
+    content = files.read(MANIFEST_NAME, limit_of(MANIFEST_NAME))
     manifest = manifests.parse(content)
     contents = {name: _read_verified(files, name, manifest) for name in manifests.FILE_NAMES}
     return Artifact(
@@ -59,6 +59,11 @@ def load(source: Files | Path) -> Artifact:
         shipped=_weights(contents[SHIPPED_NAME], SHIPPED_NAME, manifest),
         reference=references.parse(contents[REFERENCE_NAME]),
     )
+
+
+def limit_of(name: str) -> int:
+    """Return how many bytes a file of that name may have."""
+    return MAX_MANIFEST_BYTES if name == MANIFEST_NAME else MAX_FILE_BYTES
 
 
 def weight_shapes(layer_sizes: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
@@ -72,7 +77,7 @@ def weight_shapes(layer_sizes: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
 
 def _read_verified(files: Files, name: str, manifest: Manifest) -> bytes:
     expected = manifest.files[name]
-    content = files.read(name, MAX_FILE_BYTES)
+    content = files.read(name, limit_of(name))
     if len(content) != expected.size:
         raise ArtifactRejected("SizeMismatch", f"{name} has {len(content)} bytes, the manifest says {expected.size}")
     if hashlib.sha256(content).hexdigest() != expected.sha256:

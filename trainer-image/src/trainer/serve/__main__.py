@@ -13,7 +13,6 @@ from trainer.serve.model import load_served_model
 from trainer.serve.process import ServingProcess
 from trainer.serve.settings import ServeSettings, read_serve_settings
 from trainer.settings import Settings, read_settings
-from trainer.store import open_store
 
 logger = logging.getLogger("trainer.serve")
 
@@ -36,7 +35,7 @@ def main() -> ExitCode:
 
 
 def _serve(settings: ServeSettings, *, debug: bool) -> None:
-    model = load_served_model(open_store(settings.artifacts_path), settings.model_version, settings.model_type)
+    model = load_served_model(settings.artifacts_path, settings.model_version, settings.model_type)
     log_as_json(debug=debug, model_type=model.model_type, model_version=model.version)
     process = ServingProcess(settings, model)
 

@@ -10,7 +10,7 @@ from trainer.models import find_model
 from trainer.models.base import LiveTable
 from trainer.runtime import Predictor
 from trainer.serve.request import FeatureValue, Refusal
-from trainer.store import Store
+from trainer.store.fetching import fetched
 from trainer.tasks import Prediction
 
 
@@ -43,10 +43,10 @@ class ServedModel:
         return {name: features.get(name) for name in self.features}
 
 
-def load_served_model(store: Store, version: str, model_type: str | None) -> ServedModel:
-    """Return the version in the policy's store; BadConfiguration if it must never serve, and why."""
+def load_served_model(location: str, version: str, model_type: str | None) -> ServedModel:
+    """Return the version at the policy's directory or bucket URL; BadConfiguration if it must never serve, and why."""
     try:
-        artifact = load(store.version(version))
+        artifact = load(fetched(location, version))
     except ArtifactRejected as rejected:
         raise BadConfiguration(f"version {version} cannot be served: {rejected}") from None
     manifest = artifact.manifest
