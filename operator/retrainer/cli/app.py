@@ -2,8 +2,11 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -14,7 +17,10 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 
 from retrainer.adapters.clock import SystemClock
+from retrainer.api.v1alpha1 import seconds
 from retrainer.cli import ask, lint
+from retrainer.cli.backtest.command import Asked, backtests
+from retrainer.cli.backtest.shown import shown, wire
 from retrainer.cli.explain import explanation
 from retrainer.cli.history import history, story
 from retrainer.cli.session import Place, Session, session
@@ -26,6 +32,7 @@ Result = TypeVar("Result")
 app = typer.Typer(name="kubectl-retrain", add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None)
 out = Console(highlight=False)
 now = SystemClock().now
+DURATION = re.compile(r"[0-9]{1,6}[smhdw]")
 _LOOK_EVERY_S = 1.0
 
 
@@ -203,6 +210,36 @@ def check(
         out.print(f"[{'red' if finding.is_error else 'yellow'}]{finding.level}[/] {finding.place}: {finding.message}", soft_wrap=True)
     if any(finding.is_error for finding in findings):
         raise typer.Exit(1)
+
+
+@app.command(name="backtest")
+def run_backtest(  # noqa: PLR0913, PLR0917 - each is an option
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="A YAML file with policies; they need not be applied.")],
+    since: Annotated[str, typer.Option(help="How far back, as a duration: 30d.")] = "30d",
+    step: Annotated[str, typer.Option(help="How often the triggers are asked: 5m.")] = "5m",
+    prometheus: Annotated[str | None, typer.Option(metavar="URL", help="A Prometheus that is reached from here.")] = None,
+    service: Annotated[
+        str, typer.Option(metavar="NAMESPACE/NAME:PORT", help="Otherwise: its Service, reached through the API server with your rights.")
+    ] = "monitoring/prometheus:9090",
+    run_takes: Annotated[str, typer.Option(help="How long a run is taken to last.")] = "1h",
+    output: Form = Output.TEXT,
+) -> None:
+    """Say when each trigger would have fired or been refused, by the operator's own decisions, as if no retraining had happened."""
+    caller: Caller = context.obj
+    asked = Asked(file, *(_duration(name, text) for name, text in (("since", since), ("step", step), ("run-takes", run_takes))))
+    with out.status("asking Prometheus for the past …") if output is Output.TEXT else nullcontext():
+        found = asyncio.run(backtests(asked, caller.place, prometheus, service, now()))
+    if output is Output.JSON:
+        out.print_json(json.dumps([wire(one) for one in found]))
+    for one in found if output is Output.TEXT else ():
+        out.print(shown(one, out.width))
+
+
+def _duration(name: str, text: str) -> timedelta:
+    if not DURATION.fullmatch(text) or seconds(text) == 0:
+        raise typer.BadParameter(f"{text!r} is no duration such as 30d, 6h or 5m", param_hint=f"--{name}")
+    return timedelta(seconds=seconds(text))
 
 
 def _annotate(context: typer.Context, name: str, verb: str, phase: Phase | None = None) -> None:

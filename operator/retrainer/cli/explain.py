@@ -66,8 +66,8 @@ def _told(status: TriggerStatus | None, now: datetime) -> tuple[RenderableType, 
 
 def kind_of(trigger: Trigger) -> str:
     """Return which member of the union is set."""
-    fields = ("schedule", "metric", "schema", "alert")
-    return next((field for field in fields if getattr(trigger, field, None) is not None), NONE)
+    members = {"schedule": trigger.schedule, "metric": trigger.metric, "schema": trigger.schema_, "alert": trigger.alert}
+    return next((kind for kind, member in members.items() if member is not None), NONE)
 
 
 def _asked(run: RunSeen) -> RenderableType:

@@ -30,10 +30,13 @@ class Asking:
         return self.rule is not None and self.rule.preset is None and bool(self.questions)
 
 
-def asked_by(policy: PolicySeen, *, allows_queries: bool) -> tuple[Asking, ...]:
-    """Return what a policy's triggers ask, one entry a metric or schema trigger."""
+def asked_by(policy: PolicySeen, *, allows_queries: bool, only: str = "") -> tuple[Asking, ...]:
+    """Return what a policy's triggers ask, one entry a metric or schema trigger.
+
+    Presets and schemas are asked about all models, which costs one question for all policies, unless `only` selects some.
+    """
     triggers = (trigger for trigger in policy.spec.triggers if trigger.metric is not None or trigger.schema_ is not None)
-    return tuple(_asking(trigger, policy, allows_queries=allows_queries) for trigger in triggers)
+    return tuple(_asking(trigger, policy, only, allows_queries=allows_queries) for trigger in triggers)
 
 
 def evaluated(
@@ -56,13 +59,13 @@ def evaluated(
     return metric.evaluate(one.rule, figure, champion.version, baseline_of(champion, one.rule), before, now)
 
 
-def _asking(trigger: Trigger, policy: PolicySeen, *, allows_queries: bool) -> Asking:
+def _asking(trigger: Trigger, policy: PolicySeen, only: str, *, allows_queries: bool) -> Asking:
     source = policy.spec.metrics_source
     if trigger.metric is None:
-        return Asking(trigger.name, None, schema_questions(source))
+        return Asking(trigger.name, None, schema_questions(source, only))
     rule = rule_of(trigger, policy.spec.trigger_policy.reset_margin)
     if rule.preset is not None:
-        return Asking(trigger.name, rule, fleet_questions(rule.preset, source, rule.window_s))
+        return Asking(trigger.name, rule, fleet_questions(rule.preset, source, rule.window_s, only))
     return Asking(trigger.name, rule, (Question(source, trigger.metric.query or ""),) if allows_queries else ())
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from string import Template
 from typing import Final
 
 from typing_extensions import override
@@ -10,8 +11,8 @@ from retrainer.core.measurement import Answer, Counts, Measurement, NoData, NoDa
 from retrainer.core.presets import FLEET, Preset
 from retrainer.core.triggers.schema import SchemaSeen
 
-_CHANGES: Final = f"max by ({FLEET}, column, change) (retrainer_schema_change)"
-_ACCEPTED: Final = f"max by ({FLEET}) (retrainer_schema_accepted)"
+_CHANGES: Final = Template(f"max by ({FLEET}, column, change) (retrainer_schema_change{{${{s}}}})")
+_ACCEPTED: Final = Template(f"max by ({FLEET}) (retrainer_schema_accepted{{${{s}}}})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +91,12 @@ def single(answer: Answer) -> Measurement:
     return Value(answer.series[0].value, 0)
 
 
-def schema_questions(source: str) -> tuple[Question, Question]:
-    """Return the questions for every changed column, and for whether champions still accept their table, which always has an answer."""
-    return Question(source, _CHANGES), Question(source, _ACCEPTED)
+def schema_questions(source: str, only: str = "") -> tuple[Question, Question]:
+    """Return the questions for every changed column, and for whether champions still accept their table, which always has an answer.
+
+    They are about all models, or about those alone that a `selector` of presets selects.
+    """
+    return Question(source, _CHANGES.substitute(s=only)), Question(source, _ACCEPTED.substitute(s=only))
 
 
 def schema_seen(model: Model, changes: FleetAnswer, accepted: FleetAnswer) -> SchemaSeen | NoData:

@@ -95,14 +95,18 @@ PRESETS: Final[Mapping[str, Preset]] = {
 
 def questions(preset: Preset, source: str, namespace: str, model_type: str, window_s: int) -> tuple[Question, Question]:
     """Return the questions for the figure (or the hits) and the samples (or the total) of one model over the last `window_s` seconds."""
+    return _questions(preset, source, window_s, "model_version", selector(namespace, model_type))
+
+
+def fleet_questions(preset: Preset, source: str, window_s: int, only: str = "") -> tuple[Question, Question]:
+    """Return the same two questions about all models at once, or about those alone that a `selector` selects."""
+    return _questions(preset, source, window_s, FLEET, only)
+
+
+def selector(namespace: str, model_type: str) -> str:
+    """Return what selects one model's series, as it stands before further matchers between braces."""
     # A JSON string is a PromQL string: quotes and backslashes in a label value cannot end it.
-    selector = f"namespace={json.dumps(namespace)},model_type={json.dumps(model_type)},"
-    return _questions(preset, source, window_s, "model_version", selector)
-
-
-def fleet_questions(preset: Preset, source: str, window_s: int) -> tuple[Question, Question]:
-    """Return the same two questions about all models at once."""
-    return _questions(preset, source, window_s, FLEET, "")
+    return f"namespace={json.dumps(namespace)},model_type={json.dumps(model_type)},"
 
 
 def measurement(preset: Preset, version: str, figure: Answer, samples: Answer) -> Measurement:
