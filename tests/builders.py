@@ -105,7 +105,7 @@ def a_run(  # noqa: PLR0913 - each part of a run is some test's subject
         known |= {"version": version, "frozen": _frozen(policy or a_policy(), champion)}
     if phase is Phase.GATING or phase in _PAST_GATING:
         known["result"] = a_result(version=version)
-    if phase in _PAST_GATING:
+    if phase in _PAST_GATING - {Phase.AWAITING_APPROVAL}:  # there it waits after its gate, before any pod
         known |= {"template": TEMPLATE, "template_generation": 5}
     if phase is Phase.WATCHING:
         known["promoted_at"] = NOW - timedelta(hours=1)

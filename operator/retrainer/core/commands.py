@@ -20,13 +20,27 @@ _PAST_ANALYSIS: Final = frozenset({Phase.PROMOTING, Phase.WATCHING})
 
 
 def names_this(run: RunSeen, value: str) -> bool:
-    """Say whether a command names the version it is about: a stale value does nothing."""
-    return bool(value) and value == (run.status.version or run.spec.version)
+    """Say whether a command names the version it is about; what follows an `@` only makes it a new command. A stale value does nothing."""
+    return bool(value) and value.partition("@")[0] == (run.status.version or run.spec.version)
 
 
 def promotion_is_asked(run: RunSeen) -> bool:
     """Say whether a person skips the rest of the analysis; never the gate, the smoke test or the watch."""
     return names_this(run, run.promote)
+
+
+def approval_is_given(run: RunSeen) -> bool:
+    """Say whether a person approves what the run asks now; an approval that was used before is none."""
+    return names_this(run, run.approve) and not any((one.value, one.reason) == (run.approve, TAKEN) for one in _approvals(run))
+
+
+def approval_is_used(run: RunSeen) -> bool:
+    """Say whether an earlier question of the run was answered by an approval."""
+    return any(one.reason == TAKEN for one in _approvals(run))
+
+
+def _approvals(run: RunSeen) -> list[CommandStatus]:
+    return [one for one in run.status.commands if one.verb is Verb.APPROVE]
 
 
 def abort_is_asked(run: RunSeen) -> bool:
@@ -122,7 +136,7 @@ def _answer(verb: Verb, value: str, run: RunSeen, after: ModelRetrainRunStatus) 
 def _promote_answer(run: RunSeen, after: ModelRetrainRunStatus) -> tuple[str, str]:
     if run.status.phase in _PAST_ANALYSIS:
         return "NothingToSkip", "the rollout's analysis is over; the watch is never skipped"
-    if after.phase is Phase.PROMOTING:
+    if after.phase in {Phase.PROMOTING, Phase.AWAITING_APPROVAL} and run.status.phase is Phase.CANARY:
         return TAKEN, "the rest of the analysis is skipped"
     if stage(run.status.phase) is Stage.ROLLOUT and run.status.phase is Phase.CANARY:
         return "Waits", after.message

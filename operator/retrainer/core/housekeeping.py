@@ -24,7 +24,7 @@ from retrainer.core.phases import Event, Phase, Reaction, Slot, reaction, slot
 from retrainer.core.traffic import mode_of
 
 _HANDLED_LIMIT = 32
-_SHARES_TRAFFIC = frozenset({Phase.CANARY, Phase.PROMOTING})
+_SHARES_TRAFFIC = frozenset({Phase.CANARY, Phase.AWAITING_APPROVAL, Phase.PROMOTING})
 # A run is still Promoting in the round that finds its switch done: by then the version that must stay warm is the previous one.
 _KEEPS_PREVIOUS = frozenset({Phase.PROMOTING, Phase.WATCHING})
 

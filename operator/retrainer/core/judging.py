@@ -23,7 +23,7 @@ def questions_due(policy: PolicySeen, runs: Iterable[RunSeen], now: datetime) ->
     asked: set[Question] = set()
     for run in runs:
         analysis, frozen = run.status.analysis, run.status.frozen
-        judging = run.status.phase in {Phase.CANARY, Phase.WATCHING}
+        judging = run.status.phase in {Phase.CANARY, Phase.AWAITING_APPROVAL, Phase.WATCHING}
         if judging and analysis is not None and frozen is not None and now >= due_at(analysis, frozen.rollout):
             for metric in frozen.rollout.metrics:
                 asked |= set(_questions(policy, metric, analysis, now))

@@ -136,7 +136,7 @@ def _holder(runs: RunStatuses, wanted: Slot) -> str | None:
 
 def _candidate(seen: Observation, runs: RunStatuses, serving: str | None) -> VersionStatus | None:
     status = runs[serving] if serving else None
-    if status is None or status.version is None or status.phase in {Phase.WATCHING, Phase.AWAITING_APPROVAL}:
+    if status is None or status.version is None or status.phase is Phase.WATCHING or status.template is None:
         return None
     return _role(seen, status.version, seen.policy.status.candidate, runs)
 
@@ -169,7 +169,7 @@ def _traffic(seen: Observation, runs: RunStatuses, serving: str | None) -> Traff
         return TrafficStatus(champion_ready=champion_ready)
     candidate_ready = len(seen.backend(status.version or "").ready)
     mode = mode_of(seen.policy)
-    shared = mode.is_shared(seen) and status.phase in {Phase.CANARY, Phase.PROMOTING}
+    shared = mode.is_shared(seen) and status.phase in {Phase.CANARY, Phase.AWAITING_APPROVAL, Phase.PROMOTING}
     return TrafficStatus(
         candidate_weight=(status.analysis.weight if status.analysis else 0) if shared else 0,
         effective_weight=mode.effective_weight(seen, status.version or "") if shared else 0,

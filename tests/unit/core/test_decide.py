@@ -204,9 +204,12 @@ class RandomWorld(RuleBasedStateMachine):
 
     world: Simulation
 
-    @initialize(serving=st.booleans())
-    def a_policy_new_or_in_service(self, *, serving: bool) -> None:
+    @initialize(serving=st.booleans(), approval=st.sampled_from(["Never", "Never", "Always"]))
+    def a_policy_new_or_in_service(self, approval: str, *, serving: bool) -> None:
         self.world = first_version() if serving else a_simulation()
+        wire = self.world.policy.spec.wire()
+        wire["rollout"]["approval"] = {"required": approval, "timeout": "15m"}
+        self.world.policy = replace(self.world.policy, spec=ModelRetrainPolicySpec.model_validate(wire))
 
     def _round(self) -> None:
         """Do one round and hold it to what no round may do."""

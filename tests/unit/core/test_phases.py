@@ -32,7 +32,7 @@ def test_traffic_is_never_reached_without_training_and_gate() -> None:
     into = {to: {phase for phase in Phase if to in TRANSITIONS[phase]} for to in Phase}
     assert into[Phase.DEPLOYING] - {Phase.PENDING} == {Phase.GATING, Phase.AWAITING_APPROVAL}
     assert into[Phase.CANARY] == {Phase.SMOKE_TESTING}
-    assert into[Phase.PROMOTING] == {Phase.SMOKE_TESTING, Phase.CANARY}
+    assert into[Phase.PROMOTING] == {Phase.SMOKE_TESTING, Phase.CANARY, Phase.AWAITING_APPROVAL}
     assert into[Phase.WATCHING] == {Phase.PROMOTING}
 
 

@@ -137,6 +137,15 @@ class SmokeTest(Model):
     timeout: Duration = Field(default="5s", description="How long the answer may take.")
 
 
+class Approval(Model):
+    """Whether a person must approve a candidate that its analysis let through, before it gets all traffic."""
+
+    required: Literal["Never", "Always", "OnEmergency"] = Field(default="Never", description="Whose promotion waits for an approval.")
+    timeout: Duration = Field(
+        default="24h", description="How long a run waits for one, here and after a gate that asks; then it ends as ApprovalTimedOut."
+    )
+
+
 class Watch(Model):
     """How long the old champion stays warm after a promotion."""
 
@@ -162,4 +171,5 @@ class Rollout(Model):
     metrics: Annotated[tuple[RolloutMetric, ...], Field(min_length=1, max_length=16)] = Field(
         description="The live figures that judge a candidate; at least one."
     )
+    approval: Approval = Field(default=Approval(), description="Who lets a candidate be promoted, beside its analysis.")
     watch: Watch = Field(default=Watch(), description="How long the old champion stays warm.")

@@ -4,11 +4,12 @@ from typing import assert_never
 
 from retrainer.core.observation import Observation, RunSeen
 from retrainer.core.phases import Phase
+from retrainer.core.run.approval import awaiting_approval
 from retrainer.core.run.canary import canary
 from retrainer.core.run.deploying import deploying, smoke_testing
 from retrainer.core.run.displacement import displaced
 from retrainer.core.run.emergency import overtaken
-from retrainer.core.run.gate import awaiting_approval, gating
+from retrainer.core.run.gate import gating
 from retrainer.core.run.interruption import interrupted
 from retrainer.core.run.pending import pending
 from retrainer.core.run.promoting import promoting, watching

@@ -11,11 +11,11 @@ from retrainer.core.commands import promotion_is_asked
 from retrainer.core.holding import Held, weight_is_held
 from retrainer.core.judging import counted, due_at, judged
 from retrainer.core.observation import Observation, RunSeen
-from retrainer.core.phases import Phase
+from retrainer.core.run.approval import to_promotion
 from retrainer.core.run.deploying import deploy, is_overdue, why_not_ready
 from retrainer.core.run.pending import frozen_of
 from retrainer.core.run.rollback import roll_back
-from retrainer.core.run.step import Step, hold, move, wait
+from retrainer.core.run.step import Step, hold, wait
 from retrainer.core.traffic import mode_of
 from retrainer.core.verdict import Judgement, Verdict
 
@@ -36,7 +36,7 @@ def canary(run: RunSeen, seen: Observation) -> Step:
     halt = weight_is_held(seen, status.phase)
     if halt is None and promotion_is_asked(run):
         told = f"a person skips the rest of the analysis of {status.version}"
-        return move(status, now, Phase.PROMOTING, "PromotedByHand", told)
+        return to_promotion(run, seen, "PromotedByHand", told)
     if effects and not in_place and halt is not None:
         return _held(run, seen, rollout, halt)
     if effects or (ready < wanted and not in_place):
@@ -108,7 +108,7 @@ def _step_passed(run: RunSeen, seen: Observation, rollout: Rollout, analysis: An
         told = f"{analysis.weight} % passed; {halt.message}: the weight does not rise until {halt.until}"
         return wait(status, now, halt.reason, told, analysis=analysis, after=seconds(rollout.interval))
     if analysis.step + 1 == len(rollout.step_weights):
-        return move(status, now, Phase.PROMOTING, "AnalysisPassed", judgement.message, analysis=analysis)
+        return to_promotion(run, seen, "AnalysisPassed", judgement.message, analysis=analysis)
     # The old figures stay until the new weight is in place; a weight that is not the step's is what says "not yet".
     raised = analysis.model_copy(update={"step": analysis.step + 1})
     return wait(status, now, "ShiftingTraffic", f"step {analysis.step + 1} passed: {judgement.message}", analysis=raised, after=0)

@@ -7,6 +7,7 @@ from retrainer.core.actions import DeployVersion, Effect, ScaleVersion
 from retrainer.core.commands import promotion_is_asked
 from retrainer.core.observation import Backend, Observation, RunSeen
 from retrainer.core.phases import Phase
+from retrainer.core.run.approval import to_promotion
 from retrainer.core.run.pending import frozen_of
 from retrainer.core.run.rollback import roll_back
 from retrainer.core.run.step import Step, move, wait
@@ -47,24 +48,28 @@ def deploying(run: RunSeen, seen: Observation) -> Step:
 def smoke_testing(run: RunSeen, seen: Observation) -> Step:
     """Ask the candidate once before its first real request; no answer is asked again for a while, a bad one is final."""
     status, now, frozen = run.status, seen.now, frozen_of(run.status)
-    skipped = run.redeploys or promotion_is_asked(run)
-    is_analysed = seen.champion is not None and frozen.rollout.step_weights and not skipped
-    target = Phase.CANARY if is_analysed else Phase.PROMOTING
     if frozen.rollout.smoke_test is None:
-        return move(status, now, target, "NoSmokeTest", "the policy asks for no smoke test")
+        return _past_smoke_test(run, seen, "NoSmokeTest", "the policy asks for no smoke test")
     if not seen.backend(status.version or "").ready:
         return roll_back(run, seen, "CandidateNotReady", "the candidate lost its ready pods before its smoke test")
     probe = seen.probe
     if probe is None:
         return wait(status, now, "SmokeTesting", "the candidate is asked once", after=0.5)
     if 200 <= probe.status < 300:
-        return move(status, now, target, "SmokeTestPassed", f"the candidate answered {probe.status}")
+        return _past_smoke_test(run, seen, "SmokeTestPassed", f"the candidate answered {probe.status}")
     assert status.phase_since is not None
     if probe.status == 0 and now < status.phase_since + _SMOKE_DEADLINE:
         return wait(status, now, "SmokeTestUnreachable", f"the candidate's pod does not answer: {probe.message}", after=1)
     if probe.status == 0:
         return roll_back(run, seen, "SmokeTestUnreachable", f"the candidate's pod does not answer: {probe.message}")
     return roll_back(run, seen, "SmokeTestFailed", f"the candidate answered {probe.status} to {frozen.rollout.smoke_test.path}")
+
+
+def _past_smoke_test(run: RunSeen, seen: Observation, reason: str, message: str) -> Step:
+    skipped = run.redeploys or promotion_is_asked(run)
+    if seen.champion is not None and frozen_of(run.status).rollout.step_weights and not skipped:
+        return move(run.status, seen.now, Phase.CANARY, reason, message)
+    return to_promotion(run, seen, reason, message)
 
 
 def deploy(run: RunSeen, replicas: int) -> DeployVersion:

@@ -51,17 +51,11 @@ def gating(run: RunSeen, seen: Observation) -> Step:
     if judged.ruling is Ruling.ASK:
         told = f"{judged.message}; approve with: kubectl annotate mrr {run.name} {naming.APPROVE}={status.version}"
         return move(status, now, Phase.AWAITING_APPROVAL, judged.reason, told, gated_at=now)
-    return _deploy(run, seen, judged.reason, judged.message)
+    return deploy_when_free(run, seen, judged.reason, judged.message)
 
 
-def awaiting_approval(run: RunSeen, seen: Observation) -> Step:
-    """Wait for a person to approve this very version."""
-    if run.approve == run.status.version:
-        return _deploy(run, seen, "Approved", f"version {run.status.version} was approved by annotation")
-    return wait(run.status, seen.now, run.status.reason, run.status.message)
-
-
-def _deploy(run: RunSeen, seen: Observation, reason: str, message: str) -> Step:
+def deploy_when_free(run: RunSeen, seen: Observation, reason: str, message: str) -> Step:
+    """Go on to Deploying with the template as it is now, as soon as nothing holds the policy back."""
     status, now = run.status, seen.now
     if (halt := held(seen)) is not None:
         return wait(status, now, halt.reason, f"{halt.message}: the candidate is deployed once {halt.until}")
