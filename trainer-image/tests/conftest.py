@@ -9,6 +9,7 @@ import pytest
 
 from tests.postgres import running_postgres
 from tests.s3_server import S3Server, running_s3
+from tests.stores import Kept, in_bucket, in_directory
 from trainer.migrations import migrate
 
 _NUMBERS = count(1)
@@ -26,6 +27,18 @@ def s3() -> Iterator[S3Server]:
     """An S3 server that lives as long as the tests."""
     with running_s3() as server:
         yield server
+
+
+@pytest.fixture(params=["directory", "bucket"])
+def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Kept:
+    """An empty store of each kind."""
+    return in_directory(tmp_path) if request.param == "directory" else in_bucket(request.getfixturevalue("s3"))
+
+
+@pytest.fixture
+def bucket(s3: S3Server) -> Kept:
+    """An empty store in a bucket."""
+    return in_bucket(s3)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ _COMMANDS = {
     "train": ("trainer.training.command:train", "Train a version and measure it against the champion."),
     "verify": ("trainer.artifact.command:verify", "Prove that an artifact is sound."),
     "serve": ("trainer.serve.command:serve", "Answer predictions over HTTP."),
+    "prune": ("trainer.prune.command:prune", "Remove the versions that a policy no longer keeps."),
     "monitor": ("trainer.monitor.command:monitor", "Export the metrics that the database knows."),
 }
 
@@ -47,17 +48,17 @@ def _described(line: str) -> Any:
 
 
 def _as_command(name: str, function: Any) -> Any:
-    app = typer.Typer(add_completion=False)
+    app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
     app.command(name)(function)
     return click_command(app)
 
 
-app = typer.Typer(cls=_Commands, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(cls=_Commands, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="markdown")
 
 
 @app.callback(invoke_without_command=True)
 def trainer(context: typer.Context) -> None:
-    """Migrate, seed, validate, train, verify, serve and monitor: the trainer image of Retrainer.
+    """Migrate, seed, validate, train, verify, serve, prune and monitor: the trainer image of Retrainer.
 
     Environment: DATABASE_URL (libpq), RETRAIN_REQUEST (JSON), MODEL_EPOCHS, MODEL_BATCH_SIZE, DRY_RUN, DEBUG,
     REQUIRE_GPU, CHECKPOINT_INTERVAL (5m). For artifacts in a bucket: AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID,

@@ -5,7 +5,7 @@ import pytest
 from tests.artifacts import packed
 from tests.s3_server import S3Server
 from tests.serve.processes import free_port
-from tests.store.conftest import Kept
+from tests.stores import Kept
 from trainer.errors import BadConfiguration
 from trainer.store import StoreUnavailable, open_store, write
 

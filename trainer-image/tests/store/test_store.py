@@ -3,7 +3,7 @@
 import pytest
 
 from tests.artifacts import packed
-from tests.store.conftest import Kept
+from tests.stores import Kept
 from trainer.artifact import ArtifactRejected, load
 from trainer.artifact.manifest import MANIFEST_NAME
 from trainer.store import write

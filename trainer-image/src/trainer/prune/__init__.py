@@ -1,0 +1,1 @@
+"""Removes the artifacts that a policy no longer keeps."""
