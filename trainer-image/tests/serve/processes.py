@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 VERSION = "20261123-030000-1"
 PATH = "/api/ml/predictions/churn-risk"
+FORECAST_PATH = "/api/ml/predictions/workload-forecast"
 SOURCES = Path(__file__).parents[2] / "src"
 
 
@@ -48,6 +49,10 @@ class Server(NamedTuple):
     def predict(self, document: object) -> Answer:
         """Return the answer to a prediction request."""
         return self.ask("POST", PATH, json.dumps(document).encode())
+
+    def forecast(self, document: object) -> Answer:
+        """Return the answer to a request for a forecast."""
+        return self.ask("POST", FORECAST_PATH, json.dumps(document).encode())
 
     def metric(self, name: str) -> float:
         """Return the value of a series that has no labels beside the model's."""

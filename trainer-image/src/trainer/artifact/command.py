@@ -1,15 +1,14 @@
 """`trainer verify`."""
 
-import math
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from trainer.artifact import Artifact, ArtifactRejected, load
+from trainer.artifact import ArtifactRejected, load
 from trainer.outcome import ExitCode
 from trainer.progress import say
-from trainer.runtime import Predictor
+from trainer.runtime import require_sane_predictions
 
 
 def verify(
@@ -30,12 +29,3 @@ def verify(
     manifest = artifact.manifest
     sentence = f"{manifest.model_type} {manifest.version} is sound, {artifact.digest}"
     say(sentence, {"sound": True, "version": manifest.version, "digest": artifact.digest}, as_json)
-
-
-def require_sane_predictions(artifact: Artifact) -> None:
-    """Raise ArtifactRejected if some weights do not answer, with a confidence, for a row of which nothing is known."""
-    for weights in ("shipped", "evaluated"):
-        predictor = Predictor(artifact, weights)
-        answer = predictor.predict([dict.fromkeys(predictor.task.needs, 1.0)])[0]
-        if not (math.isfinite(answer.value) and 0 <= answer.confidence <= 1):
-            raise ArtifactRejected("InsanePrediction", f"the {weights} weights give {answer.value}")

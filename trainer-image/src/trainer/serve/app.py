@@ -6,16 +6,15 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
 import orjson
 
 from trainer.serve.lifecycle import Lifecycle
 from trainer.serve.metrics import CONTENT_TYPE, ServerMetrics
-from trainer.serve.model import ServedModel
+from trainer.serve.model import Predicted, ServedModel
 from trainer.serve.prediction_log import LoggedPrediction, PredictionLog
 from trainer.serve.profiles import Profiles
-from trainer.serve.request import FeatureValue, PredictionRequest, Refusal, read_request
+from trainer.serve.request import PredictionRequest, Refusal, read_request
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +87,7 @@ class PredictionApp:
         try:
             body = await _read_body(scope["headers"], receive)
             started = time.perf_counter()
-            answer = self._predict(read_request(body), started)
+            answer = self._predict(self._request(body), started)
         except Refusal as refusal:
             answer = _refused(refusal)
         except ClientLeft:
@@ -99,45 +98,49 @@ class PredictionApp:
         self._metrics.answered(answer.status, time.perf_counter() - started)
         return answer
 
+    def _request(self, body: bytes) -> PredictionRequest:
+        return read_request(body, self._model.live.key, self._model.read_features)
+
     def _predict(self, request: PredictionRequest, started: float) -> Answer:
-        features = self._features(request)
-        prediction = self._model.predict(features)
-        prediction_id = uuid4()
-        body = orjson.dumps(
-            {
-                "modelType": self._model.model_type,
-                "modelVersion": self._model.version,
-                "predictionId": prediction_id,
-                "probability": prediction.probability,
-                "label": prediction.label,
-                "confidence": prediction.confidence,
-            }
-        )
-        if self._log is not None:
-            self._log.add(
-                LoggedPrediction(
-                    id=prediction_id,
-                    user_id=request.member_id,
-                    at=time.time(),
-                    prediction=prediction.probability,
-                    label=prediction.label,
-                    confidence=prediction.confidence,
-                    milliseconds=(time.perf_counter() - started) * 1000,
-                    features=self._model.known(features),
-                )
-            )
+        predicted = self._model.predicted(self._features(request))
+        version = {"modelType": self._model.model_type, "modelVersion": self._model.version}
+        body = orjson.dumps({**version, **self._model.document(predicted)})
+        self._log_all(predicted, request.entity_id, (time.perf_counter() - started) * 1000)
         return Answer(200, body)
 
-    def _features(self, request: PredictionRequest) -> Mapping[str, FeatureValue]:
+    def _log_all(self, predicted: Iterable[Predicted], entity_id: str | None, milliseconds: float) -> None:
+        if self._log is None:
+            return
+        now = time.time()
+        for one in predicted:
+            low, high = one.answer.interval or (None, None)
+            self._log.add(
+                LoggedPrediction(
+                    id=one.id,
+                    user_id=entity_id,
+                    at=now,
+                    prediction=one.answer.value,
+                    label=one.answer.positive,
+                    confidence=one.answer.confidence,
+                    milliseconds=milliseconds,
+                    features=one.features,
+                    low=low,
+                    high=high,
+                )
+            )
+
+    def _features(self, request: PredictionRequest) -> Mapping[str, Any]:
         if request.features is not None:
             return request.features
+        noun = self._model.live.key.removesuffix("Id")
         if self._profiles is None:
-            raise Refusal(422, "FeaturesRequired", "this server has no database to look members up in; send features")
+            message = f"this server has no database to look {noun}s up in; send features"
+            raise Refusal(422, "FeaturesRequired", message)
         if not self._profiles.loaded.is_set():
-            raise Refusal(503, "ProfilesNotLoaded", "the members have not been read from the database yet")
-        features = self._profiles.features_of(request.member_id or "")
+            raise Refusal(503, "ProfilesNotLoaded", f"the {noun}s have not been read from the database yet")
+        features = self._profiles.features_of(request.entity_id or "")
         if features is None:
-            raise Refusal(404, "UnknownMember", "there is no such member")
+            raise Refusal(404, f"Unknown{noun.capitalize()}", f"there is no such {noun}")
         return features
 
     def _probe(self, path: str, method: str) -> Answer:

@@ -1,52 +1,118 @@
 """The one version that this process serves: verified when it was loaded, and proved by a first prediction."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+from uuid import UUID, uuid4
 
-from trainer.artifact import ArtifactRejected, load
+from trainer.artifact import Artifact, ArtifactRejected, load
 from trainer.encoding import InvalidFeature
 from trainer.errors import BadConfiguration
 from trainer.models import find_model
 from trainer.models.base import LiveTable
-from trainer.runtime import Predictor
-from trainer.serve.request import FeatureValue, Refusal
+from trainer.runtime import Predictor, require_sane_predictions
+from trainer.serve.request import Refusal, read_features
+from trainer.serve.series import read_series, series_of
 from trainer.store.fetching import fetched
-from trainer.tasks import Prediction
+from trainer.tasks import Answer
+from trainer.windows import Windows
+
+Features = Mapping[str, Any]
 
 
-class ServedModel:
-    """A loaded version: its names, its features, and predictions in some ten microseconds."""
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """One answer, with the id it is logged under and what the model looked at."""
 
-    def __init__(self, predictor: Predictor, live: LiveTable) -> None:
-        manifest = predictor.artifact.manifest
-        self._predictor = predictor
-        self.live = live
-        self.model_type = manifest.model_type
-        self.version = manifest.version
-        self.features = tuple(feature.name for feature in manifest.features)
+    id: UUID
+    answer: Answer
+    features: Mapping[str, Any]
 
-    def predict(self, features: Mapping[str, FeatureValue]) -> Prediction:
-        """Return the prediction for one row; Refusal 422 for a value of a wrong type.
+
+class ServedModel(Protocol):
+    """A loaded version: its names, what it wants to know of an entity, and its answers.
+
+    `columns` are those that it needs of the live table.
+    """
+
+    columns: tuple[str, ...]
+    model_type: str
+    version: str
+    live: LiveTable
+
+    def read_features(self, features: Any) -> Features:
+        """Return what a body says of an entity; Refusal 422 for anything else."""
+
+    def predicted(self, features: Features) -> list[Predicted]:
+        """Return the answers for one entity; Refusal 422 for a value of a wrong type.
 
         Names that the model does not know are ignored: in a canary one client talks to two versions of one schema each.
         """
-        try:
-            prediction: Prediction = self._predictor.predict([features])[0]
-        except InvalidFeature as invalid:
-            raise Refusal(422, "InvalidFeature", str(invalid)) from None
-        if not math.isfinite(prediction.value):
-            raise ArithmeticError("the prediction is not finite")
-        return prediction
 
-    def known(self, features: Mapping[str, FeatureValue]) -> dict[str, FeatureValue]:
-        """Return what the model looked at: each of its features, None where the row has none."""
-        return {name: features.get(name) for name in self.features}
+    def document(self, predicted: Sequence[Predicted]) -> dict[str, Any]:
+        """Return what the body of the HTTP answer says besides the version."""
+
+
+class Classifier:
+    """Answers one row with one prediction, in some ten microseconds."""
+
+    def __init__(self, artifact: Artifact, live: LiveTable) -> None:
+        self._predictor = Predictor(artifact)
+        self.live = live
+        self.model_type = artifact.manifest.model_type
+        self.version = artifact.manifest.version
+        self.columns = tuple(feature.name for feature in artifact.manifest.features)
+
+    def read_features(self, features: Any) -> Features:
+        return read_features(features)
+
+    def predicted(self, features: Features) -> list[Predicted]:
+        """Return the one answer, and each of the model's features with None where the row has none."""
+        [answer] = _answers(self._predictor, [features])
+        return [Predicted(uuid4(), answer, {name: features.get(name) for name in self.columns})]
+
+    def document(self, predicted: Sequence[Predicted]) -> dict[str, Any]:
+        [one] = predicted
+        return {"predictionId": one.id, **one.answer._asdict()}
+
+
+class Forecaster:
+    """Answers one series with a forecast for each day of the horizon."""
+
+    columns: tuple[str, ...] = ("origin", "history", "ahead")
+
+    def __init__(self, artifact: Artifact, live: LiveTable, windows: Windows) -> None:
+        self._predictor = Predictor(artifact)
+        self._windows = windows
+        self._features = tuple(feature.name for feature in artifact.manifest.features)
+        self.live = live
+        self.model_type = artifact.manifest.model_type
+        self.version = artifact.manifest.version
+
+    def read_features(self, features: Any) -> Features:
+        return read_series(features)
+
+    def predicted(self, features: Features) -> list[Predicted]:
+        """Return an answer a day, oldest first, each with the day it is for beside the model's features."""
+        days, rows = zip(*series_of(features).rows(self._windows), strict=True)
+        answers = _answers(self._predictor, rows)
+        return [
+            Predicted(uuid4(), answer, {"day": day.isoformat(), **{name: row.get(name) for name in self._features}})
+            for day, row, answer in zip(days, rows, answers, strict=True)
+        ]
+
+    def document(self, predicted: Sequence[Predicted]) -> dict[str, Any]:
+        forecasts = [{"day": one.features["day"], "predictionId": one.id, **one.answer._asdict()} for one in predicted]
+        return {"forecasts": forecasts}
 
 
 def load_served_model(location: str, version: str, model_type: str | None) -> ServedModel:
     """Return the version at the policy's directory or bucket URL; BadConfiguration if it must never serve, and why."""
     try:
         artifact = load(fetched(location, version))
+        # The first prediction touches every weight; a network that cannot answer "nothing known" cannot serve.
+        require_sane_predictions(artifact)
     except ArtifactRejected as rejected:
         raise BadConfiguration(f"version {version} cannot be served: {rejected}") from None
     manifest = artifact.manifest
@@ -57,7 +123,16 @@ def load_served_model(location: str, version: str, model_type: str | None) -> Se
     definition = find_model(manifest.model_type)
     if definition is None:
         raise BadConfiguration(f"model type {manifest.model_type} is not known to this image")
-    model = ServedModel(Predictor(artifact), definition.live)
-    # The first prediction touches every weight; a network that cannot answer "nothing known" cannot serve.
-    model.predict({})
-    return model
+    if definition.windows is None:
+        return Classifier(artifact, definition.live)
+    return Forecaster(artifact, definition.live, definition.windows)
+
+
+def _answers(predictor: Predictor, rows: Sequence[Features]) -> Sequence[Answer]:
+    try:
+        answers = predictor.predict(rows)
+    except InvalidFeature as invalid:
+        raise Refusal(422, "InvalidFeature", str(invalid)) from None
+    if not all(math.isfinite(answer.value) for answer in answers):
+        raise ArithmeticError("the prediction is not finite")
+    return answers

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 from uuid import UUID
 
 import orjson
 import psycopg
 
 from trainer.daemon.postgres import OUTAGES, Connection, Database, Outage
-from trainer.serve.request import FeatureValue
 
 CAPACITY = 10_000
 BATCH = 500
@@ -46,7 +46,7 @@ class LoggedPrediction:
     label: bool | None
     confidence: float
     milliseconds: float
-    features: Mapping[str, FeatureValue]
+    features: Mapping[str, Any]
     low: float | None = None
     high: float | None = None
 

@@ -32,7 +32,7 @@ class ServingProcess:
         self._log: PredictionLog | None = None
         if settings.database_url is not None:
             database = Database(settings.database_url, application="retrainer-serve")
-            self._profiles = Profiles(database, model.live, model.features)
+            self._profiles = Profiles(database, model.live, model.columns)
             self._log = PredictionLog(database, model.model_type, model.version, self._metrics.logs_dropped)
         self._listener = Listener(PredictionApp(model, self._lifecycle, self._metrics, self._profiles, self._log))
 

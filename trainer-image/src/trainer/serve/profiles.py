@@ -10,7 +10,6 @@ from psycopg.types.numeric import FloatLoader
 
 from trainer.daemon.postgres import OUTAGES, Connection, Database, Outage
 from trainer.models.base import LiveTable
-from trainer.serve.request import FeatureValue
 
 REFRESH_SECONDS = 5.0
 FETCH_SECONDS = 10.0
@@ -19,7 +18,7 @@ ROWS_PER_FETCH = 200
 # A large table is read less often: reading takes at most a twentieth of the time of this process and of the database.
 LARGEST_SHARE = 0.05
 
-Row = tuple[FeatureValue, ...]
+Row = tuple[Any, ...]
 
 
 class Profiles:
@@ -36,7 +35,7 @@ class Profiles:
         self._rows: dict[str, Row] = {}
         self.loaded = asyncio.Event()
 
-    def features_of(self, member_id: str) -> Mapping[str, FeatureValue] | None:
+    def features_of(self, member_id: str) -> Mapping[str, Any] | None:
         """Return the member's features by name, or None if there is no such member."""
         row = self._rows.get(member_id)
         return None if row is None else dict(zip(self._columns, row, strict=True))

@@ -1,6 +1,6 @@
 """What a prediction request says: whose features to look up, or the features themselves."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,29 +24,14 @@ class Refusal(Exception):  # noqa: N818 - an answer to the client, not a fault o
 
 @dataclass(frozen=True, slots=True)
 class PredictionRequest:
-    """A member to look up, or features; with both, the features count and the member is whom the log names."""
+    """Whom to look up, or features; with both, the features count and the id is what the log names."""
 
-    member_id: str | None
-    features: Mapping[str, FeatureValue] | None
-
-
-def read_request(body: bytes) -> PredictionRequest:
-    """Return what the body asks for; raises Refusal (400 not JSON, 422 JSON of another shape)."""
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise Refusal(400, "MalformedJSON", "the body is not JSON") from None
-    if not isinstance(document, dict):
-        raise Refusal(422, "InvalidRequest", "the body must be an object with memberId or features")
-    member_id, features = document.get("memberId"), document.get("features")
-    if member_id is None and features is None:
-        raise Refusal(422, "InvalidRequest", "memberId or features is required")
-    if member_id is not None and not _is_text(member_id):
-        raise Refusal(422, "InvalidRequest", f"memberId must be a string of 1 to {MAX_TEXT} characters")
-    return PredictionRequest(member_id, None if features is None else _read_features(features))
+    entity_id: str | None
+    features: Mapping[str, Any] | None
 
 
-def _read_features(features: Any) -> dict[str, FeatureValue]:
+def read_features(features: Any) -> Mapping[str, FeatureValue]:
+    """Return the features of one row; raises Refusal 422 for anything else."""
     if not isinstance(features, dict) or len(features) > MAX_FEATURES:
         raise Refusal(422, "InvalidRequest", f"features must be an object of at most {MAX_FEATURES} members")
     for name, value in features.items():
@@ -54,6 +39,27 @@ def _read_features(features: Any) -> dict[str, FeatureValue]:
             kinds = f"a number, a boolean, null or a string of 1 to {MAX_TEXT} characters"
             raise Refusal(422, "InvalidFeature", f"feature {name[:MAX_TEXT]!r} must be {kinds}")
     return features
+
+
+def read_request(
+    body: bytes, key: str = "memberId", read: Callable[[Any], Mapping[str, Any]] = read_features
+) -> PredictionRequest:
+    """Return what the body asks for; raises Refusal (400 not JSON, 422 JSON of another shape).
+
+    `key` names the id of the entity to look up; `read` checks features.
+    """
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise Refusal(400, "MalformedJSON", "the body is not JSON") from None
+    if not isinstance(document, dict):
+        raise Refusal(422, "InvalidRequest", f"the body must be an object with {key} or features")
+    entity_id, features = document.get(key), document.get("features")
+    if entity_id is None and features is None:
+        raise Refusal(422, "InvalidRequest", f"{key} or features is required")
+    if entity_id is not None and not _is_text(entity_id):
+        raise Refusal(422, "InvalidRequest", f"{key} must be a string of 1 to {MAX_TEXT} characters")
+    return PredictionRequest(entity_id, None if features is None else read(features))
 
 
 def _is_text(value: Any) -> bool:

@@ -36,6 +36,10 @@ class Answer(Protocol):
     def confidence(self) -> float:
         """How sure the model is, 0 to 1."""
 
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The ends of the 80 % interval of a forecast; None of a classifier."""
+
     def _asdict(self) -> dict[str, Any]: ...
 
 

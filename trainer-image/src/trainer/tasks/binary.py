@@ -28,6 +28,11 @@ class Prediction(NamedTuple):
         """The label."""
         return self.label
 
+    @property
+    def interval(self) -> None:
+        """Nothing: the probability is all there is."""
+        return
+
 
 class _Binary:
     name = "binary"

@@ -40,6 +40,11 @@ class Forecast(NamedTuple):
         """Nothing: a number is not a yes or no."""
         return
 
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The ends of the 80 % interval."""
+        return self.low, self.high
+
 
 class _Forecast:
     name = "forecast"
