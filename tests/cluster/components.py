@@ -6,6 +6,7 @@ when one of its programs is first asked for.
 """
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -35,13 +36,17 @@ NODE = (*CONTROLLERS, "kube-scheduler", "kubelet", "kube-proxy", "coredns", "pau
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One folder with a go.mod, the packages it builds by program name, the values its linker sets, and flags of its own."""
+    """One folder with a go.mod, the packages it builds by program name, its linker's values, flags of its own, and files of its modules.
+
+    A file is a folder of YAML in a module, as one: Go's module cache may go while what was built stays.
+    """
 
     folder: str
     packages: Mapping[str, str]
     values: Mapping[str, str] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
     within: Path = _FOLDER
+    files: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 _COMMANDS = ("kube-apiserver", "kubectl", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
@@ -75,15 +80,22 @@ GROUPS = (
         flags=("-tags=remove_all_sd",),
         within=_FOLDER.parents[2] / "demo" / "platform" / "images",
     ),
+    # A data plane of the Gateway API, which runs as a host process beside a control plane.
+    Group(
+        folder="traefik",
+        packages={"traefik": "github.com/traefik/traefik/v3/cmd/traefik"},
+        values={"github.com/traefik/traefik/v3/pkg/version.Version": "3.6.12"},
+        files={"gateway-api.yaml": ("sigs.k8s.io/gateway-api", "config/crd/standard")},
+    ),
 )
 
 
 def group_of(name: str) -> Group:
     """Return the group that builds a program."""
     for group in GROUPS:
-        if name in group.packages:
+        if name in group.packages or name in group.files:
             return group
-    known = ", ".join(name for group in GROUPS for name in group.packages)
+    known = ", ".join(name for group in GROUPS for name in (*group.packages, *group.files))
     raise ClusterError(f"there is no program {name} here; there are {known}")
 
 
@@ -94,7 +106,8 @@ def key_of(group: Group, folder: Path | None = None) -> str:
     for path in sorted(path for path in source.rglob("*") if path.suffix in {".go", ".mod", ".sum"}):
         digest.update(f"{path.relative_to(source)}\n".encode())
         digest.update(path.read_bytes())
-    digest.update(repr((sorted(group.packages.items()), sorted(group.values.items()), (*_FLAGS, *group.flags), sys.platform)).encode())
+    inputs = (sorted(group.packages.items()), sorted(group.values.items()), (*_FLAGS, *group.flags), sys.platform)
+    digest.update(repr((*inputs, *sorted(group.files.items()))).encode())
     return f"{group.folder}-{digest.hexdigest()[:12]}"
 
 
@@ -119,7 +132,7 @@ def missing(names: Iterable[str]) -> list[str]:
 def build(names: Sequence[str]) -> None:
     """Build what is missing, one `go build` a group: it takes the packages in the order given."""
     for group in GROUPS:
-        wanted = [name for name in names if name in group.packages]
+        wanted = [name for name in names if name in group.packages or name in group.files]
         if missing(wanted):
             with locked(f"building {group.folder}"):
                 _build_group(group, missing(wanted))
@@ -133,6 +146,24 @@ def _build_group(group: Group, names: Sequence[str]) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     target.mkdir(exist_ok=True)
+    programs = [name for name in names if name in group.packages]
+    if programs:
+        _compile(group, programs, partial)
+    for name in programs:
+        (partial / _built_as(group.packages[name])).replace(target / name)
+    for name in [name for name in names if name in group.files]:
+        (partial / name).write_text(_text_of(group, *group.files[name]), encoding="utf-8")
+        (partial / name).replace(target / name)
+    partial.rmdir()
+
+
+def _text_of(group: Group, module: str, folder: str) -> str:
+    told = run([find_go(), "mod", "download", "-json", module], cwd=_FOLDER / group.folder, env=go_environment())
+    place = Path(json.loads(told)["Dir"]) / folder
+    return "---\n".join(path.read_text(encoding="utf-8") for path in sorted(place.glob("*.yaml")))
+
+
+def _compile(group: Group, names: Sequence[str], target: Path) -> None:
     go = find_go()
     seen = [""]
     compiled = 0
@@ -143,7 +174,7 @@ def _build_group(group: Group, names: Sequence[str]) -> None:
         seen[0] = f"({compiled} packages, last {line})"
 
     values = " ".join(f"-X {key}={value}" for key, value in group.values.items())
-    argv = [go, "build", "-v", *_FLAGS, *group.flags, "-ldflags", f"-s -w {values}", "-o", f"{partial}/"]
+    argv = [go, "build", "-v", *_FLAGS, *group.flags, "-ldflags", f"-s -w {values}", "-o", f"{target}/"]
     with step(f"building {', '.join(names)}", lambda: seen[0]):
         run(
             [*argv, *(group.packages[name] for name in names)],
@@ -152,9 +183,6 @@ def _build_group(group: Group, names: Sequence[str]) -> None:
             on_line=note,
             timeout=3600,
         )
-    for name in names:
-        (partial / _built_as(group.packages[name])).replace(target / name)
-    partial.rmdir()
 
 
 def _built_as(package: str) -> str:
