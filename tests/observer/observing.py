@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from tests.observer.checks.endpoints import AlwaysAnEndpoint, WeightNeedsAnEndpoint
 from tests.observer.checks.rollout import CandidateRises, Fall, Rise, shares
+from tests.observer.checks.route import ARouteAlwaysAnswers, RouteCandidateRises, RouteWeightNeedsAnEndpoint
 from tests.observer.checks.training import OneTraining, TrainingsOnRecord
 from tests.observer.client_log import ClientRecord
 from tests.observer.following import FollowedFile
@@ -50,15 +51,16 @@ class Observer:
         self._prometheus = prometheus
         self._report = report
         self._store = Store()
-        self._rises = CandidateRises()
+        self._rises = (CandidateRises(), RouteCandidateRises())
         self._trainings = TrainingsOnRecord()
-        self._checks: Sequence[Check] = (AlwaysAnEndpoint(), WeightNeedsAnEndpoint(), self._rises, OneTraining(), self._trainings)
+        endpoints = (AlwaysAnEndpoint(), WeightNeedsAnEndpoint(), ARouteAlwaysAnswers(), RouteWeightNeedsAnEndpoint())
+        self._checks: Sequence[Check] = (*endpoints, *self._rises, OneTraining(), self._trainings)
         self._writes = TrafficWrites()
         self._client = ClientRecord()
         self._audit_log = FollowedFile(sources.audit_log, from_end=True) if sources.audit_log else None
         self._client_log = FollowedFile(sources.client_log) if sources.client_log else None
         self._listed: set[str] = set()
-        self._shares: dict[Key, Mapping[str, float]] = {}
+        self._shares: dict[tuple[str, Key], Mapping[str, float]] = {}
         self._judging: set[asyncio.Task[None]] = set()
         self._looks = 0
         self._last_look: float | None = None
@@ -113,10 +115,11 @@ class Observer:
         for check in self._checks:
             for violation in check.look(world):
                 self._report.violated(violation)
-        for asked in (*map(self._judge, self._rises.take_rises()), *map(self._explain, self._rises.take_falls())):
-            task = asyncio.create_task(asked)
-            self._judging.add(task)
-            task.add_done_callback(self._judging.discard)
+        for rises in self._rises:
+            for asked in (*map(self._judge, rises.take_rises()), *map(self._explain, rises.take_falls())):
+                task = asyncio.create_task(asked)
+                self._judging.add(task)
+                task.add_done_callback(self._judging.discard)
         self._tell_shares(world)
 
     def _count(self, at: float) -> None:
@@ -126,11 +129,12 @@ class Observer:
             self._report.observed(at, "late", {"seconds": round(gap, 3)})
 
     def _tell_shares(self, world: World) -> None:
-        for key, service in world.services.items():
-            now = shares(world, service)
-            if now != self._shares.get(key):
-                self._shares[key] = now
-                self._report.observed(world.at, "weights", {"service": "/".join(key), "weights": now, "selector": dict(service.selector)})
+        by_pods = {("service", key): shares(world, service) for key, service in world.services.items()}
+        by_weights = {("route", key): route.shares for key, route in world.routes.items()}
+        for (kind, key), now in (by_pods | by_weights).items():
+            if now != self._shares.get((kind, key)):
+                self._shares[kind, key] = now
+                self._report.observed(world.at, "weights", {kind: "/".join(key), "weights": now})
 
     def _read_logs(self) -> None:
         for line in self._audit_log.lines() if self._audit_log else ():
@@ -151,7 +155,7 @@ class Observer:
             self._report.observed(rise.at, "analysis", {"service": subject, "candidate": rise.candidate, "figures": verdict.sentence})
         else:
             detail = f"{rise.candidate} rose to {rise.detail} without a good analysis: {verdict.sentence}"
-            self._report.violated(Violation(rise.at, self._rises.name, subject, detail))
+            self._report.violated(Violation(rise.at, CandidateRises.name, subject, detail))
 
     async def _justification(self, rise: Rise) -> Verdict:
         if self._prometheus is None:

@@ -13,12 +13,14 @@ from tests.observer.world import (
     RUN,
     SERVES,
     TRAIN,
+    VERSION,
     Deployment,
     Job,
     Key,
     Metric,
     Pod,
     Policy,
+    Route,
     Run,
     Service,
     Slice,
@@ -35,11 +37,27 @@ def key_of(manifest: Manifest) -> Key:
 
 
 def read_service(manifest: Manifest) -> Service | None:
-    """Return a Service whose selector the operator steers, None for any other."""
+    """Return a Service whose selector the operator steers, None for any other; a version's own, which a route reaches, never changes."""
     selector = manifest["spec"].get("selector") or {}
-    if SERVES not in selector:
+    if SERVES not in selector or VERSION in _labels(manifest):
         return None
     return Service(key_of(manifest), selector, _annotations(manifest).get(CHAMPION))
+
+
+def read_route(manifest: Manifest) -> Route | None:
+    """Return an HTTPRoute that the operator steers, None for any other."""
+    if POLICY not in _labels(manifest):
+        return None
+    key = key_of(manifest)
+    rule = (manifest["spec"].get("rules") or [{}])[-1]
+    weights = {_version_behind(key, one): one.get("weight", 1) for one in rule.get("backendRefs") or ()}
+    copies = [one["requestMirror"]["backendRef"] for one in rule.get("filters") or () if one["type"] == "RequestMirror"]
+    mirrored = _version_behind(key, copies[0]) if copies else None
+    return Route(key, weights, mirrored, _annotations(manifest).get(CHAMPION))
+
+
+def _version_behind(route: Key, backend: Manifest) -> str:
+    return str(backend["name"]).removeprefix(f"{route[1]}-")
 
 
 def read_pod(manifest: Manifest) -> Pod | None:
@@ -121,6 +139,7 @@ def read_policy(manifest: Manifest) -> Policy:
 
 READERS: Mapping[str, Callable[[Manifest], object | None]] = {
     "services": read_service,
+    "httproutes": read_route,
     "pods": read_pod,
     "endpointslices": read_slice,
     "deployments": read_deployment,

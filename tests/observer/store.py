@@ -47,6 +47,7 @@ class Store:
             jobs=staying("jobs"),
             runs=staying("modelretrainruns"),
             policies=staying("modelretrainpolicies"),
+            routes=staying("httproutes"),
         )
 
     def _staying(self, resource: str) -> dict[Key, Any]:

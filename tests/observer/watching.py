@@ -20,6 +20,7 @@ RESOURCES: Mapping[str, str] = {
     "endpointslices": "/apis/discovery.k8s.io/v1/endpointslices",
     "deployments": "/apis/apps/v1/deployments",
     "jobs": "/apis/batch/v1/jobs",
+    "httproutes": "/apis/gateway.networking.k8s.io/v1/httproutes",
     "modelretrainruns": "/apis/retrainer.dev/v1alpha1/modelretrainruns",
     "modelretrainpolicies": "/apis/retrainer.dev/v1alpha1/modelretrainpolicies",
 }

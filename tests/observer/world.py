@@ -1,7 +1,7 @@
 """What the observer sees at one moment: plain facts about objects, none of them a status that the operator writes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 Key = tuple[str, str]
 """Namespace and name."""
@@ -28,6 +28,32 @@ class Service:
     def sole_version(self) -> str | None:
         """The one version that the selector names, or None while it takes every version's pods."""
         return self.selector.get(VERSION)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """An HTTPRoute that the operator steers: each version's weight, as the rule for clients without a cookie has it."""
+
+    key: Key
+    weights: Mapping[str, int]
+    mirrored: str | None = None
+    champion: str | None = None
+
+    @property
+    def shares(self) -> Mapping[str, float]:
+        """Each version's share of the requests in percent."""
+        whole = sum(self.weights.values())
+        return {version: round(100 * weight / whole, 1) for version, weight in self.weights.items() if weight}
+
+    @property
+    def sole_version(self) -> str | None:
+        """The one version that answers, or None while several do."""
+        weighted = [version for version, weight in self.weights.items() if weight]
+        return weighted[0] if len(weighted) == 1 else None
+
+    def service_of(self, version: str) -> Key:
+        """Return the Service through which the route reaches a version."""
+        return self.key[0], f"{self.key[1]}-{version}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +152,7 @@ class World:
     jobs: Mapping[Key, Job]
     runs: Mapping[Key, Run]
     policies: Mapping[Key, Policy]
+    routes: Mapping[Key, Route] = field(default_factory=dict)
 
     def policy_of(self, service: Key) -> Policy | None:
         """Return the policy that names this Service."""

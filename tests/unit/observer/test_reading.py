@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from tests.observer.reading import read_deployment, read_job, read_pod, read_policy, read_run, read_service, read_slice
+from tests.observer.reading import read_deployment, read_job, read_pod, read_policy, read_route, read_run, read_service, read_slice
 from tests.observer.store import Store
 from tests.observer.world import Metric
 
@@ -25,6 +25,25 @@ def test_only_services_that_the_operator_steers_are_of_interest() -> None:
     service = read_service(manifest("churn-risk", spec={"selector": SERVES}, metadata={"annotations": {"retrainer.dev/champion": "v1"}}))
     assert service is not None
     assert (service.sole_version, service.champion) == ("v1", "v1")
+
+
+def test_a_versions_own_service_is_not_steered() -> None:
+    assert read_service(manifest("churn-risk-v1", {"retrainer.dev/version": "v1"}, spec={"selector": SERVES})) is None
+
+
+def test_a_route_shares_by_the_weights_of_its_last_rule() -> None:
+    ours = {"retrainer.dev/policy": "churn-risk"}
+    kept = {"matches": [{"headers": []}], "backendRefs": [{"name": "churn-risk-v1"}]}
+    shared = {"backendRefs": [{"name": "churn-risk-v1", "weight": 90}, {"name": "churn-risk-v2", "weight": 10}]}
+    copies = {"filters": [{"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "churn-risk-v2"}}}]}
+    route = read_route(manifest("churn-risk", ours, spec={"rules": [kept, shared]}))
+    assert route is not None
+    assert (route.shares, route.sole_version, route.mirrored) == ({"v1": 90.0, "v2": 10.0}, None, None)
+    assert route.service_of("v2") == ("members", "churn-risk-v2")
+    shadow = read_route(manifest("churn-risk", ours, spec={"rules": [{"backendRefs": [{"name": "churn-risk-v1"}]} | copies]}))
+    assert shadow is not None
+    assert (shadow.sole_version, shadow.mirrored) == ("v1", "v2")
+    assert read_route(manifest("theirs", spec={"rules": [shared]})) is None
 
 
 def test_a_pod_counts_until_it_ends_or_is_deleted() -> None:

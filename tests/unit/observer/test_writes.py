@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from tests.observer.world import SERVES, VERSION
+from tests.observer.world import POLICY, SERVES, VERSION
 from tests.observer.writes import TrafficWrites
 from tests.unit.observer.worlds import CANDIDATE, CHAMPION
 
@@ -75,6 +75,33 @@ def test_the_champions_own_scale_is_no_traffic_write() -> None:
     writes.read(deployment(CHAMPION, 3, 2))
     writes.read(deployment(CHAMPION, 2, 3))
     assert not writes.read(service(only(CHAMPION), 5))
+
+
+def route(weights: dict[str, int], second: int = 0, subresource: str = "") -> str:
+    backends = [{"name": f"churn-risk-{version}", "weight": weight} for version, weight in weights.items()]
+    written = {"metadata": {"labels": {POLICY: "churn-risk"}}, "spec": {"rules": [{"backendRefs": backends}]}}
+    line = json.loads(event("httproutes", "churn-risk", written, second))
+    line["objectRef"] |= {"subresource": subresource} if subresource else {}
+    return json.dumps(line)
+
+
+def test_a_routes_new_weights_are_a_traffic_write_and_what_a_gateway_says_of_it_is_none() -> None:
+    writes = TrafficWrites()
+    for second, weights in enumerate(({CHAMPION: 100}, {CHAMPION: 90, CANDIDATE: 10}, {CHAMPION: 90, CANDIDATE: 10}, {CHAMPION: 100})):
+        assert not writes.read(route(weights, second))
+    assert not writes.read(route({CANDIDATE: 100}, 5, subresource="status"))
+    assert [(one.before, one.after, one.returns) for one in writes.writes] == [
+        ("nobody", CHAMPION, False),
+        (CHAMPION, f"{CHAMPION} 90 %, {CANDIDATE} 10 %", False),
+        (f"{CHAMPION} 90 %, {CANDIDATE} 10 %", CHAMPION, True),
+    ]
+
+
+def test_the_service_of_one_version_is_no_traffic_write() -> None:
+    writes = TrafficWrites()
+    labels = {"metadata": {"labels": {VERSION: CHAMPION}}}
+    assert not writes.read(event("services", f"churn-risk-{CHAMPION}", labels | {"spec": {"selector": only(CHAMPION)}}))
+    assert writes.writes == []
 
 
 def test_writes_that_change_no_traffic_are_not_counted() -> None:
