@@ -10,13 +10,14 @@ from typing import Any, Final
 
 from retrainer.api.v1alpha1 import ModelRetrainPolicySpec, ModelRetrainPolicyStatus, ModelRetrainRunSpec, ModelRetrainRunStatus
 from retrainer.core import naming
+from retrainer.core.actions import SendTraffic
 from retrainer.core.alert import Alert
+from retrainer.core.identity import Identity
 from retrainer.core.measurement import Answer, NoData, NoDataReason, Question, Series, Vector
 from retrainer.core.observation import (
     Component,
     DeploymentSeen,
     Ended,
-    Identity,
     JobSeen,
     Observation,
     PodSeen,
@@ -24,11 +25,13 @@ from retrainer.core.observation import (
     RunSeen,
     ServiceSeen,
     Surroundings,
-    TemplateSeen,
 )
 from retrainer.core.phases import Phase
 from retrainer.core.presets import PRESETS, questions
+from retrainer.core.route import RouteSeen
+from retrainer.core.template import TemplateSeen
 from retrainer.core.traffic import mode_of
+from retrainer.core.traffic.gateway import routing
 
 Part = Any
 """A field of what is built, as a test pleases to write it; the models check it."""
@@ -162,6 +165,20 @@ def a_service(champion: str = CHAMPION, *, previous: str = "", shared: bool = Fa
         selector[naming.VERSION] = champion
     known: dict[str, Any] = {"selector": selector, "claimed_by": "uid-of-churn-risk", "policy": "churn-risk", "made_by_us": True} | seen
     return ServiceSeen(identity=an_identity("churn-risk"), champion=champion, previous=previous, **known)
+
+
+def by_route(**changes: Part) -> dict[str, Any]:
+    """Return the `serving` of a policy in gateway mode; keyword arguments are fields of `gatewayAPI`."""
+    return {"serving": {"traffic": {"replicas": None, "gateway_api": {"parent_refs": [{"name": "public"}]} | changes}}}
+
+
+def a_route(
+    champion: str = CHAMPION, *, asked: SendTraffic | None = None, policy: PolicySeen | None = None, previous: str = "", **seen: Part
+) -> RouteSeen:
+    """Return the route of a policy in gateway mode, accepted, with the shares `asked` or the champion alone."""
+    held = routing(policy or a_policy(**by_route()), asked or SendTraffic(champion, previous))
+    known: dict[str, Any] = {"policy": "churn-risk", "claimed_by": "uid-of-churn-risk"} | seen
+    return RouteSeen(an_identity("churn-risk"), held, champion=champion, previous=previous, **known)
 
 
 def a_template(generation: int = 5, **seen: Part) -> TemplateSeen:

@@ -47,7 +47,7 @@ class FakeApiServer:
         metadata = content["metadata"]
         number = next(self._counter)
         if before is None:
-            metadata |= {"uid": f"00000000-0000-4000-8000-{number:012}", "generation": 1}
+            metadata |= {"uid": f"00000000-0000-4000-8000-{number:012}", "generation": 1, "creationTimestamp": "2026-11-23T12:00:00Z"}
         elif _desired(before.content) != _desired(content):
             metadata["generation"] += 1
         metadata["resourceVersion"] = str(number)

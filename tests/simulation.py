@@ -29,8 +29,9 @@ from retrainer.core.observation import (
     ServiceSeen,
     Surroundings,
 )
+from retrainer.core.route import RouteSeen
 from retrainer.core.run import return_check
-from tests.builders import NOW, UNREACHABLE, a_neighbourhood, a_pod, a_service, a_template, an_identity
+from tests.builders import NOW, UNREACHABLE, a_neighbourhood, a_pod, a_route, a_service, a_template, an_identity
 
 Prometheus = Callable[[Question], Answer]
 
@@ -46,6 +47,8 @@ class Simulation:
         self.pods: dict[str, PodSeen] = {}
         self.deployments: dict[str, DeploymentSeen] = {}
         self.service: ServiceSeen | None = None
+        self.route: RouteSeen | None = None
+        self.addressed: set[str] = set()
         self.template = a_template()
         self.alerts: tuple[Alert, ...] = ()
         self.prometheus: Prometheus = lambda _: UNREACHABLE
@@ -67,6 +70,8 @@ class Simulation:
             pods=tuple(self.pods.values()),
             deployments=dict(self.deployments),
             service=self.service,
+            route=self.route,
+            addressed=frozenset(self.addressed),
             template=self.template,
             surroundings=self.surroundings,
             alerts=self.alerts,
@@ -138,7 +143,7 @@ class Simulation:
 
     def _state(self) -> tuple[object, ...]:
         parts: tuple[Mapping[str, object], ...] = (self.runs, self.jobs, self.pods, self.deployments)
-        return (*(dict(part) for part in parts), self.service, self.policy)
+        return (*(dict(part) for part in parts), self.service, self.route, frozenset(self.addressed), self.policy)
 
     def _perform(self, effect: act.Effect) -> None:  # noqa: C901, PLR0912 - one case an effect
         match effect:
@@ -159,8 +164,16 @@ class Simulation:
                 self.surroundings = replace(self.surroundings, monitor_is_current=True)
             case act.ClaimService():
                 self.service = replace(self.service or a_service(""), claimed_by=self.policy.identity.uid)
+            case act.SendTraffic() if self.observation().by_route:
+                self.route = a_route(effect.champion, asked=effect, policy=self.policy, previous=effect.previous)
             case act.SendTraffic():
                 self.service = a_service(effect.champion, previous=effect.previous, shared=effect.weight > 0)
+            case act.AddressVersion():
+                self.addressed.add(effect.version)
+            case act.ReleaseService():
+                self.service = a_service("")
+            case act.RemoveRoute():
+                self.route = None
             case act.DeployVersion():
                 self._deploy(effect)
             case act.ScaleVersion():
@@ -168,7 +181,7 @@ class Simulation:
             case act.RecycleVersion():
                 self._change(effect.version, recycled_by=effect.by)
             case act.RemoveVersion():
-                del self.deployments[effect.deployment.name]
+                self.addressed.discard(self.deployments.pop(effect.deployment.name).version)
             case unknown:
                 assert_never(unknown)
 

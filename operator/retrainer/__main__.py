@@ -19,6 +19,7 @@ from retrainer.adapters.prometheus import PrometheusMetrics, Source
 from retrainer.adapters.token_file import TokenFile
 from retrainer.adapters.world import WatchedWorld
 from retrainer.core.kinds import Kind, Ref
+from retrainer.discovery import kinds_to_watch, until_routes_are_missed
 from retrainer.errors import RetrainerError
 from retrainer.evaluation import Evaluator
 from retrainer.handlers import register
@@ -73,15 +74,18 @@ class Operator:
         sources = Sources(self._world, cluster, metrics, prober, self._clock, self._inbox, evaluator, defaults)
         queue = WorkQueue[Key](Reconciler(sources, telemetry), observer=telemetry, expected=(RetrainerError,))
         listeners = self._listeners(queue)
-        registry = kopf.OperatorRegistry()
-        register(registry, lambda keys: self._wake(queue, keys), self._world, self._world.attach)
         for listener in listeners:
             await listener.start()
+        registry = kopf.OperatorRegistry()
+        watched = await kinds_to_watch(cluster, self._a_namespace)
+        register(registry, lambda keys: self._wake(queue, keys), self._world, self._world.attach, watched)
         queue.start()
+        begin_again = asyncio.create_task(until_routes_are_missed(cluster, self._a_namespace, self._world))
         background = [
             asyncio.create_task(self._resync(queue)),
             asyncio.create_task(self._sync_with_nothing(cluster)),
             asyncio.create_task(self._evaluate(evaluator)),
+            begin_again,
         ]
         try:
             await kopf.operator(
@@ -89,6 +93,7 @@ class Operator:
                 standalone=True,
                 clusterwide=not settings.watch_namespaces,
                 namespaces=settings.watch_namespaces,
+                stop_flag=begin_again,
             )
         finally:
             for task in background:
@@ -96,6 +101,11 @@ class Operator:
             await queue.stop()
             for closing in (*(listener.stop() for listener in listeners), metrics.close(), prober.close(), cluster.close()):
                 await closing
+
+    @property
+    def _a_namespace(self) -> str:
+        """Where to ask what the API server knows: a namespace in which the operator has rights, or all of them."""
+        return next(iter(self._settings.watch_namespaces), "")
 
     def _listeners(self, queue: WorkQueue[Key]) -> list[Listener]:
         settings = self._settings

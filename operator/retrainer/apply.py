@@ -4,6 +4,7 @@ from typing import assert_never
 
 from retrainer.core import naming
 from retrainer.core.actions import (
+    AddressVersion,
     ClaimService,
     DeleteJob,
     DeleteRun,
@@ -13,17 +14,23 @@ from retrainer.core.actions import (
     ExpireJob,
     LaunchJob,
     RecycleVersion,
+    ReleaseService,
+    RemoveRoute,
     RemoveVersion,
     ScaleVersion,
     SendTraffic,
     StartRun,
 )
+from retrainer.core.housekeeping import Orphans
+from retrainer.core.identity import Identity
 from retrainer.core.kinds import Kind, Manifest, Ref
-from retrainer.core.observation import Component, Identity, Observation, PolicySeen, ServiceSeen
-from retrainer.errors import Conflict, NotFound, Refused
-from retrainer.manifests import records, serving
+from retrainer.core.observation import Component, Observation, PolicySeen
+from retrainer.core.traffic.contention import may_retake
+from retrainer.errors import Conflict, FieldConflict, NotFound, Refused
+from retrainer.manifests import records, route, serving
 from retrainer.manifests.job import job
 from retrainer.manifests.monitor import monitor
+from retrainer.manifests.traffic import shares, shares_left_behind
 from retrainer.ports import Cluster, Defaults, World
 
 
@@ -38,21 +45,21 @@ class Hands:
     async def apply(self, effects: tuple[Effect, ...], seen: Observation) -> None:
         """Perform the effects of one policy's round; raises what `errors.py` names at the first that fails."""
         for effect in effects:
-            await self._perform(effect, seen.policy, seen.service)
+            await self._perform(effect, seen)
 
-    async def return_traffic(self, claim: serving.Claim, service: ServiceSeen, route: SendTraffic) -> None:
-        """Write a route for a policy that no longer exists."""
-        self._world.remember(await self._cluster.apply(serving.routed_service(claim, service, route)))
+    async def return_traffic(self, left: Orphans, effect: SendTraffic) -> None:
+        """Move the traffic of a policy that no longer exists."""
+        self._world.remember(await self._cluster.apply(shares_left_behind(left, effect)))
 
     async def remove(self, deployment: Identity) -> None:
         """Delete a version's Deployment."""
         await self._cluster.delete(_ref(Kind.DEPLOYMENT, deployment), uid=deployment.uid)
 
-    async def _perform(self, effect: Effect, policy: PolicySeen, service: ServiceSeen | None) -> None:  # noqa: C901, PLR0912 - one case an effect
+    async def _perform(self, effect: Effect, seen: Observation) -> None:  # noqa: C901, PLR0912 - one case an effect
+        policy = seen.policy
         match effect:
             case SendTraffic():
-                manifest = serving.routed_service(serving.claim_of(policy), service, effect)
-                self._world.remember(await self._cluster.apply(manifest))
+                await self._send(effect, seen)
             case ScaleVersion():
                 await self._patch_version(policy, effect.version, {"spec": {"replicas": effect.replicas}})
             case RecycleVersion():
@@ -63,8 +70,13 @@ class Hands:
             case RemoveVersion():
                 await self.remove(effect.deployment)
             case ClaimService():
-                manifest = serving.claimed_service(serving.claim_of(policy), service)
-                self._world.remember(await self._cluster.apply(manifest))
+                self._world.remember(await self._cluster.apply(serving.claimed_service(serving.claim_of(policy), seen.service)))
+            case ReleaseService():
+                self._world.remember(await self._cluster.apply(serving.released_service(serving.claim_of(policy), seen.service)))
+            case AddressVersion():
+                self._world.remember(await self._cluster.apply(route.version_service(policy, effect), force=True))
+            case RemoveRoute():
+                await self._cluster.delete(_ref(Kind.HTTP_ROUTE, effect.route), uid=effect.route.uid)
             case EnsureMonitor():
                 await self._ensure_monitor(policy, effect)
             case LaunchJob():
@@ -80,6 +92,15 @@ class Hands:
                 await self._cluster.delete(_ref(Kind.RUN, effect.run), uid=effect.run.uid)
             case unknown:
                 assert_never(unknown)
+
+    async def _send(self, effect: SendTraffic, seen: Observation) -> None:
+        """Move the traffic; a change that somebody else has made meanwhile is undone, once, and the object says so."""
+        try:
+            self._world.remember(await self._cluster.apply(shares(seen, effect)))
+        except FieldConflict:
+            if not may_retake(seen):
+                raise
+            self._world.remember(await self._cluster.apply(shares(seen, effect, retaken_at=seen.now), force=True))
 
     async def _patch_version(self, policy: PolicySeen, version: str, merge: Manifest) -> None:
         name = naming.version_deployment(policy.spec.serving.deployment_ref.name, version)

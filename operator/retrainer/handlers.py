@@ -3,7 +3,7 @@
 No branches, no state, no return values for kopf to store: it adds no finalizer and no annotation to anybody's object, and writes nothing.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import kopf
@@ -48,22 +48,26 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.watching.inactivity_timeout = 70  # a watch that has silently died is noticed by the bookmarks that do not come
     settings.watching.label_selectors["batch", "v1", "jobs"] = OURS
     settings.watching.label_selectors["", "v1", "pods"] = OURS
+    settings.watching.label_selectors["gateway.networking.k8s.io", "v1", "httproutes"] = OURS
 
 
-def register(registry: kopf.OperatorRegistry, wake: Wake, world: World, attach: Attach) -> None:
-    """Register the indices, which the `world` reads, and the events; `wake` puts keys on the queue, `attach` gets the indices."""
+def register(registry: kopf.OperatorRegistry, wake: Wake, world: World, attach: Attach, watched: Collection[str]) -> None:
+    """Register the `watched` ones of `waking.INDICES`, which the `world` reads, and the events.
+
+    `wake` puts keys on the queue, `attach` gets the indices.
+    """
 
     @kopf.on.startup(registry=registry)
     async def started(settings: kopf.OperatorSettings, **kwargs: Any) -> None:
         configure(settings)
-        attach({index: kwargs[index] for index in waking.INDICES})
+        attach({index: kwargs[index] for index in watched})
 
     @kopf.on.login(registry=registry)
     def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
         # A kubeconfig that was given wins, as it does for our own requests: the operator may be tried out from a pod of another cluster.
         return kopf.login_with_kubeconfig(**kwargs) or kopf.login_with_service_account(**kwargs)
 
-    for index in waking.INDICES:
+    for index in watched:
         _register_kind(registry, index, wake, world)
 
 

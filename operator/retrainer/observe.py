@@ -1,7 +1,7 @@
 """The first step: gather one observation from the caches, and ask the world only what no cache can answer.
 
-That is a pod template when its Deployment's generation is new, a volume claim while its policy is not accepted yet, Prometheus when an
-analysis is due, and a candidate's pod in its smoke test, the Service after a rollback.
+That is a pod template when its Deployment's generation is new, a volume claim and the gateways' features while the policy is not accepted
+yet, Prometheus when an analysis is due, and a candidate's pod in its smoke test, the Service after a rollback.
 """
 
 import asyncio
@@ -21,10 +21,11 @@ from retrainer.core.observation import (
     RunSeen,
     ServiceSeen,
     Surroundings,
-    TemplateSeen,
 )
 from retrainer.core.phases import Phase
 from retrainer.core.run import return_check
+from retrainer.core.template import TemplateSeen
+from retrainer.gateways import features_of
 from retrainer.manifests import seen as parse
 from retrainer.manifests.monitor import monitor_digest
 from retrainer.ports import Key, Sources
@@ -45,7 +46,9 @@ class Observer:
             return None
         namespace, serving = key[0], policy.spec.serving
         services = world.services(namespace)
-        template, volume = await asyncio.gather(self._template(policy), self._volume_access(policy))
+        template, volume, features = await asyncio.gather(
+            self._template(policy), self._volume_access(policy), self._gateway_features(policy)
+        )
         runs = tuple(world.runs(key))
         observation = Observation(
             now=self._from.clock.now(),
@@ -55,8 +58,10 @@ class Observer:
             pods=tuple(world.pods(key)),
             deployments={one.identity.name: one for one in world.versions(key)},
             service=next((one for one in services if one.identity.name == serving.service.name), None),
+            route=next((one for one in world.routes(namespace) if one.identity.name == serving.service.name), None),
+            addressed=frozenset(one.version for one in services if one.policy == key[1] and one.version),
             template=template,
-            surroundings=self._surroundings(policy, services, template, volume),
+            surroundings=replace(self._surroundings(policy, services, template, volume), gateway_features=features),
             alerts=self._from.alerts.of(namespace),
             evaluations=self._from.evaluations.of(key),
         )
@@ -77,14 +82,19 @@ class Observer:
         return read
 
     async def _volume_access(self, policy: PolicySeen) -> tuple[str, ...] | None:
-        ready = next((entry for entry in policy.status.conditions if entry.type == "Ready"), None)
-        if ready is not None and ready.status == "True" and ready.observed_generation == policy.generation:
+        if _is_accepted(policy):
             return None
         claim = policy.spec.artifacts.persistent_volume_claim
         if claim is None:
             return None
         body = await self._from.cluster.get(Ref(Kind.VOLUME_CLAIM, policy.identity.namespace, claim))
         return tuple(body["spec"].get("accessModes") or ()) if body is not None else ()
+
+    async def _gateway_features(self, policy: PolicySeen) -> frozenset[str] | None:
+        gateway = policy.spec.serving.traffic.gateway_api
+        if gateway is None or not policy.spec.rollout.mirror or _is_accepted(policy):
+            return None
+        return await features_of(self._from.cluster, gateway.parent_refs, policy.identity.namespace)
 
     def _surroundings(
         self, policy: PolicySeen, services: Sequence[ServiceSeen], template: TemplateSeen | None, volume: tuple[str, ...] | None
@@ -100,6 +110,7 @@ class Observer:
             foreign_services=_foreign(services, spec.serving.service.name, template),
             metrics_source_known=self._from.metrics.knows(spec.metrics_source),
             volume_access=volume,
+            routes_are_watched=self._from.world.routes_are_watched(),
             sharing_monitor=sharing,
             monitor_is_current=self._monitor_is_current(me.namespace, EnsureMonitor(sharing, secret.name, secret.key)),
         )
@@ -140,6 +151,12 @@ class Observer:
         url, test, version = asked
         answer = await self._from.prober.probe(url, test.body, seconds(test.timeout), version)
         return ProbeSeen(answer.status, answer.message, answer.named)
+
+
+def _is_accepted(policy: PolicySeen) -> bool:
+    """What was found good once is not asked again before the policy changes."""
+    ready = next((entry for entry in policy.status.conditions if entry.type == "Ready"), None)
+    return ready is not None and ready.status == "True" and ready.observed_generation == policy.generation
 
 
 def _first(policies: Sequence[PolicySeen], fits: Callable[[PolicySeen], bool]) -> str:

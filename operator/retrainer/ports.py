@@ -13,6 +13,7 @@ from retrainer.core.alert import Alert
 from retrainer.core.kinds import Manifest, Ref
 from retrainer.core.measurement import Answer, Question
 from retrainer.core.observation import DeploymentSeen, JobSeen, PodSeen, PolicySeen, RunSeen, ServiceSeen
+from retrainer.core.route import RouteSeen
 from retrainer.core.triggers.evaluation import Evaluation
 
 Key = tuple[str, str]
@@ -115,6 +116,12 @@ class World(Protocol):
 
     def services(self, namespace: str) -> list[ServiceSeen]:
         """Return all Services of a namespace."""
+
+    def routes(self, namespace: str) -> list[RouteSeen]:
+        """Return the HTTPRoutes of ours in a namespace."""
+
+    def routes_are_watched(self) -> bool:
+        """Say whether the API server knew HTTPRoutes when the watches began."""
 
     def remember(self, manifest: Manifest) -> None:
         """Take up an object as a write of ours returned it: it counts until the watch brings it or something newer."""

@@ -9,12 +9,11 @@ from retrainer.core.actions import Announcement, Decision, RemoveVersion, SendTr
 from retrainer.core.decide import decide
 from retrainer.core.housekeeping import Orphans, sweep
 from retrainer.core.kinds import Kind, Ref
-from retrainer.core.observation import Observation, ServiceSeen
+from retrainer.core.observation import Observation
 from retrainer.core.phases import Outcome, Phase
 from retrainer.core.status import condition
 from retrainer.errors import Conflict, FieldConflict, NotFound, Refused, RetrainerError
 from retrainer.manifests.records import event
-from retrainer.manifests.serving import Claim
 from retrainer.observe import Observer
 from retrainer.ports import Key, Sources
 from retrainer.telemetry import Telemetry, log_about
@@ -108,14 +107,12 @@ class Reconciler:
         """A policy that is gone leaves its champion serving; only a candidate is taken back, its traffic first."""
         namespace, name = key
         world = self._from.world
-        service = next((one for one in world.services(namespace) if one.policy == name), None)
-        for effect in sweep(Orphans(service, tuple(world.versions(key)))):
-            if isinstance(effect, SendTraffic) and service is not None:
-                await self._hands.return_traffic(_claim_left_behind(service), service, effect)
+        service = next((one for one in world.services(namespace) if one.policy == name and one.claimed_by), None)
+        route = next((one for one in world.routes(namespace) if one.policy == name), None)
+        left = Orphans(service, tuple(world.versions(key)), route)
+        for effect in sweep(left):
+            if isinstance(effect, SendTraffic):
+                await self._hands.return_traffic(left, effect)
             elif isinstance(effect, RemoveVersion):
                 await self._hands.remove(effect.deployment)
         self._telemetry.forget_policy(namespace, name)
-
-
-def _claim_left_behind(service: ServiceSeen) -> Claim:
-    return Claim(service.identity.namespace, service.identity.name, service.policy, service.claimed_by, service.ports)

@@ -6,7 +6,9 @@ from typing import Any, Final
 from retrainer.core import naming
 from retrainer.core.kinds import Kind
 from retrainer.core.observation import DeploymentSeen, JobSeen, PodSeen, PolicySeen, RunSeen, ServiceSeen
+from retrainer.core.route import RouteSeen
 from retrainer.manifests import seen as parse
+from retrainer.manifests.route import route_seen
 from retrainer.ports import Key, World
 
 Body = Mapping[str, Any]
@@ -47,6 +49,11 @@ def services(body: Body) -> dict[str, ServiceSeen]:
     return {parse.identity(body).namespace: parse.service_seen(body)}
 
 
+def routes(body: Body) -> dict[str, RouteSeen]:
+    """Return an HTTPRoute of ours by its namespace."""
+    return {parse.identity(body).namespace: route_seen(body)}
+
+
 INDICES: Final[Mapping[str, Callable[[Body], dict[Any, Any]]]] = {
     "policies": policies,
     "runs": runs,
@@ -54,6 +61,7 @@ INDICES: Final[Mapping[str, Callable[[Body], dict[Any, Any]]]] = {
     "pods": pods,
     "deployments": deployments,
     "services": services,
+    "routes": routes,
 }
 KINDS: Final[Mapping[str, Kind]] = {
     "policies": Kind.POLICY,
@@ -62,6 +70,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "pods": Kind.POD,
     "deployments": Kind.DEPLOYMENT,
     "services": Kind.SERVICE,
+    "routes": Kind.HTTP_ROUTE,
 }
 
 
@@ -101,4 +110,5 @@ WAKES: Final[Mapping[str, Callable[[Body, World], list[Key]]]] = {
     "pods": for_child,
     "deployments": for_deployment,
     "services": for_service,
+    "routes": for_child,
 }

@@ -88,6 +88,10 @@ class OperatorProcess:
         self._running.send_signal(signal.SIGKILL)
         self._running.wait()
 
+    async def until_ended(self) -> int:
+        """Return its exit code once it has ended by itself."""
+        return int(await asyncio.to_thread(self._running.wait, 60))
+
     async def stop(self) -> int:
         """End it as Kubernetes does and return its exit code."""
         self._running.terminate()

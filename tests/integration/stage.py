@@ -1,7 +1,7 @@
 """One namespace with a platform in it, every stand-in that plays on it, and the words in which tests speak of it."""
 
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +13,7 @@ from tests.integration.operator_process import OperatorProcess
 from tests.integration.team import POLICY, SERVICE, Manifest
 from tests.stand_ins.api import Api
 from tests.stand_ins.live_figures import FakePrometheus, LiveFigures
-from tests.stand_ins.mirror import Mirror
+from tests.stand_ins.mirror import RESOURCES, Mirror
 from tests.stand_ins.model_server import ModelServer
 from tests.stand_ins.status_faker import StatusFaker
 
@@ -173,13 +173,15 @@ class Theatre:
         self._audit = audit
 
     @asynccontextmanager
-    async def stage(self, name: str = "team") -> AsyncIterator[Stage]:
-        """Give a stage of its own, empty but for its stand-ins."""
+    async def stage(
+        self, name: str = "team", models: ModelServer | None = None, resources: Iterable[str] = RESOURCES
+    ) -> AsyncIterator[Stage]:
+        """Give a stage of its own, empty but for its stand-ins; `resources` are what it sees."""
         namespace = f"{name}-{uuid.uuid4().hex[:6]}"
         await self.api.create("namespaces", team.namespace(namespace))
-        models = ModelServer()
+        models = models or ModelServer()
         await models.start()
-        async with Mirror(self.api, namespace) as seen:
+        async with Mirror(self.api, namespace, resources) as seen:
             kubelet = StatusFaker(self.api, seen, models)
             kubelet.start()
             figures = self._prometheus.figures[namespace] = LiveFigures(kubelet.versions)

@@ -13,7 +13,11 @@ Manifest = dict[str, Any]
 
 _ROOTS: Mapping[str, str] = {
     "configmaps": "/api/v1",
+    "endpointslices": "/apis/discovery.k8s.io/v1",
     "events": "/apis/events.k8s.io/v1",
+    "gatewayclasses": "/apis/gateway.networking.k8s.io/v1",
+    "gateways": "/apis/gateway.networking.k8s.io/v1",
+    "httproutes": "/apis/gateway.networking.k8s.io/v1",
     "deployments": "/apis/apps/v1",
     "jobs": "/apis/batch/v1",
     "modelretrainpolicies": "/apis/retrainer.dev/v1alpha1",

@@ -1,20 +1,26 @@
-"""What runs in every serving pod: one HTTP server on all of loopback, which knows by the address asked which version it plays."""
+"""What runs in every serving pod: one HTTP server on all addresses, which knows by the one asked which version it plays."""
 
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network
+from typing import Final
 
 from aiohttp import web
 
 from retrainer.server import Listener
+from tests.client.load import VERSION_HEADER
 
-_addresses = itertools.count(2)
+_LOOPBACK: Final = IPv4Network("127.0.0.0/8")
+_numbers = itertools.count(2)
 
 
 @dataclass(slots=True)
 class ModelServer:
     """Answers smoke tests with the status `says(version)` gives; None breaks the connection, as a pod does that hears nobody."""
 
+    network: IPv4Network = _LOOPBACK
+    """Where the pods' addresses are: addresses of this machine, all of them. No endpoint can be on loopback."""
     says: Callable[[str], int | None] = lambda _: 200
     asked: list[str] = field(default_factory=list)
     """The versions asked, in order."""
@@ -40,9 +46,8 @@ class ModelServer:
             await self._listener.stop()
 
     def give_address(self, version: str) -> str:
-        """Return a loopback address of its own for a new pod of the version."""
-        number = next(_addresses)
-        address = f"127.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+        """Return an address of its own for a new pod of the version."""
+        address = str(self.network[next(_numbers) % (self.network.num_addresses - 2) + 1])
         self._versions[address] = version
         return address
 
@@ -54,4 +59,4 @@ class ModelServer:
         if status is None:
             request.transport.abort()
             return web.Response()
-        return web.json_response({"version": version}, status=status)
+        return web.json_response({"version": version}, status=status, headers={VERSION_HEADER: version})

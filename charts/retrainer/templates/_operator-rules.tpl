@@ -31,6 +31,14 @@ CustomResourceDefinitions: nothing is discovered. A server-side apply is a patch
 - apiGroups: [""]
   resources: [services]
   verbs: [get, list, watch, create, patch, delete]
+# The routes of policies in gateway mode. Where the Gateway API is not installed these rules are about nothing.
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [httproutes]
+  verbs: [get, list, watch, create, patch, delete]
+# What their gateways can do, before requests are copied to a shadow: a gateway that cannot would answer none.
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [gateways, gatewayclasses]
+  verbs: [get]
 # The monitor's own account, and its right to read policies and runs …
 - apiGroups: [""]
   resources: [serviceaccounts]

@@ -148,7 +148,7 @@ def _collection(kind: Kind, namespace: str) -> str:
 
 def _checked(ref: Ref) -> Ref:
     """Return the reference; Refused for what would be another path than that of one object."""
-    for part in (ref.namespace, ref.name):
+    for part in (ref.namespace, ref.name) if ref.kind.namespaced else (ref.name,):
         if part in ("", ".", ".."):
             raise Refused(f"{ref}: {part!r} is not a name")
     return ref

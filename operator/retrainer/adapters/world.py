@@ -13,6 +13,7 @@ from typing_extensions import override
 from retrainer import waking
 from retrainer.core.kinds import Kind, Manifest
 from retrainer.core.observation import DeploymentSeen, JobSeen, PodSeen, PolicySeen, RunSeen, ServiceSeen
+from retrainer.core.route import RouteSeen
 from retrainer.ports import Key, World
 
 Index = Mapping[Any, Iterable[Any]]
@@ -36,7 +37,7 @@ class WatchedWorld(World):
         self._written: dict[tuple[str, Any], dict[Key, _Written]] = {}
 
     def attach(self, indices: Mapping[str, Index]) -> None:
-        """Take up the indices that `waking.INDICES` names."""
+        """Take up those of the indices in `waking.INDICES` whose kinds are watched."""
         self._indices = indices
 
     @override
@@ -74,6 +75,14 @@ class WatchedWorld(World):
     @override
     def services(self, namespace: str) -> list[ServiceSeen]:
         return self._read("services", namespace)
+
+    @override
+    def routes(self, namespace: str) -> list[RouteSeen]:
+        return self._read("routes", namespace)
+
+    @override
+    def routes_are_watched(self) -> bool:
+        return "routes" in self._indices
 
     @override
     def remember(self, manifest: Manifest) -> None:

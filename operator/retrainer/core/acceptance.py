@@ -9,6 +9,8 @@ from typing import Final
 
 from retrainer.core.observation import Observation
 
+_MIRROR: Final = "HTTPRouteRequestMirror"
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -70,6 +72,29 @@ def volume_is_missing_or_not_shared(seen: Observation) -> Problem | None:
     )
 
 
+def gateway_is_not_available(seen: Observation) -> Problem | None:
+    """There is no kind for the route that the policy asks for."""
+    if not seen.by_route or seen.surroundings.routes_are_watched:
+        return None
+    return Problem(
+        "GatewayNotAvailable",
+        "the API server knows no HTTPRoute (gateway.networking.k8s.io/v1): install the Gateway API and a gateway, "
+        "or set spec.serving.traffic.replicas",
+    )
+
+
+def gateway_cannot_mirror(seen: Observation) -> Problem | None:
+    """A gateway that does not know a filter may answer every request with 500, and accept the route nevertheless."""
+    features = seen.surroundings.gateway_features
+    if features is None or _MIRROR in features:
+        return None
+    return Problem(
+        "MirrorNotSupported",
+        f"not every Gateway of spec.serving.traffic.gatewayAPI lists {_MIRROR} in its class's status.supportedFeatures: "
+        "name one that does, or set spec.rollout.mirror to false",
+    )
+
+
 def deployment_is_missing(seen: Observation) -> Problem | None:
     """There is no pod template to build versions from."""
     if seen.template is not None:
@@ -122,6 +147,8 @@ CHECKS: Final[tuple[Callable[[Observation], Problem | None], ...]] = (
     target_is_taken,
     metrics_source_is_unknown,
     volume_is_missing_or_not_shared,
+    gateway_is_not_available,
+    gateway_cannot_mirror,
     deployment_is_missing,
     container_is_missing,
     selector_is_owned_by_other,

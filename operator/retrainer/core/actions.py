@@ -6,7 +6,8 @@ from enum import StrEnum
 from typing import Any
 
 from retrainer.api.v1alpha1 import ModelRetrainPolicyStatus, ModelRetrainRunSpec, ModelRetrainRunStatus
-from retrainer.core.observation import Component, Identity, RunSeen
+from retrainer.core.identity import Identity
+from retrainer.core.observation import Component, RunSeen
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,13 +100,34 @@ class RemoveVersion:
 class SendTraffic:
     """Write who serves and how requests are shared, in one write: of the Service or of the route, as the traffic mode has it.
 
-    A candidate gets `weight` percent (0 to 99) and the champion the rest; without one the champion has all.
+    A candidate gets `weight` percent (0 to 99) and the champion the rest, or a copy of every request; without one the champion has all.
     """
 
     champion: str
     previous: str
     candidate: str = ""
     weight: int = 0
+    mirrored: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AddressVersion:
+    """Apply the Service of one version, which lives as long as its Deployment: what a route's weights are of."""
+
+    version: str
+    deployment: Identity
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseService:
+    """Take the selector off the Service, which carries no traffic any more since the route does."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveRoute:
+    """Delete the route, which carries no traffic any more since the Service does."""
+
+    route: Identity
 
 
 Effect = (
@@ -121,6 +143,9 @@ Effect = (
     | RecycleVersion
     | RemoveVersion
     | SendTraffic
+    | AddressVersion
+    | ReleaseService
+    | RemoveRoute
 )
 
 

@@ -7,6 +7,7 @@ from retrainer.api.v1alpha1.policy_status import HandledAlert
 from retrainer.core import naming
 from retrainer.core.acceptance import problem
 from retrainer.core.actions import (
+    AddressVersion,
     ClaimService,
     DeleteJob,
     DeleteRun,
@@ -21,6 +22,7 @@ from retrainer.core.actions import (
 from retrainer.core.limits import is_still_counted
 from retrainer.core.observation import DeploymentSeen, Observation, RunSeen, ServiceSeen
 from retrainer.core.phases import Event, Phase, Reaction, Slot, reaction, slot
+from retrainer.core.route import RouteSeen
 from retrainer.core.traffic import mode_of
 
 _HANDLED_LIMIT = 32
@@ -35,7 +37,7 @@ def tidy(seen: Observation, *, traffic_moves: bool) -> tuple[Effect, ...]:
     `traffic_moves` says that a run writes the Service in this round: that write claims it too, and one round writes it once.
     """
     service = [] if traffic_moves else _traffic(seen) or _claim(seen)
-    return (*service, *_monitor(seen), *_champion(seen), *_leftovers(seen), *_jobs(seen), *_history(seen))
+    return (*service, *_addresses(seen), *_monitor(seen), *_champion(seen), *_leftovers(seen), *_jobs(seen), *_history(seen))
 
 
 def handled_alerts(seen: Observation) -> tuple[HandledAlert, ...]:
@@ -62,12 +64,19 @@ def _traffic(seen: Observation) -> list[Effect]:
     """The champion alone has the traffic unless a live run shares it: a candidate without a run is swept, selector first."""
     if seen.champion is None or problem(seen) is not None:
         return []
-    alone = SendTraffic(seen.champion, seen.previous or "")
-    if mode_of(seen.policy).carries(seen, alone):
-        return []
-    if any(run.status.phase in _SHARES_TRAFFIC for run in seen.runs):
+    alone, mode = SendTraffic(seen.champion, seen.previous or ""), mode_of(seen.policy)
+    if mode.carries(seen, alone):
+        return [*mode.left_by_the_other(seen)]
+    if any(run.status.phase in _SHARES_TRAFFIC for run in seen.runs) or not mode.can_reach(seen, seen.champion):
         return []
     return [alone]
+
+
+def _addresses(seen: Observation) -> list[Effect]:
+    """Versions that the traffic mode cannot reach as they are get a Service of their own."""
+    mode = mode_of(seen.policy)
+    versions = [deployment for deployment in seen.deployments.values() if deployment.version]
+    return [AddressVersion(one.version, one.identity) for one in versions if not mode.can_reach(seen, one.version)]
 
 
 def _champion(seen: Observation) -> list[Effect]:
@@ -91,8 +100,10 @@ def _may_roll(seen: Observation) -> bool:
 
 def _leftovers(seen: Observation) -> list[Effect]:
     """Versions that neither serve, nor are rolled out, nor stay warm: scaled away, and removed once no pod is left."""
-    kept = {seen.champion, *(run.status.version for run in seen.runs if slot(run.status.phase) is Slot.SERVING)}
-    warm = any(run.status.phase in _KEEPS_PREVIOUS for run in seen.runs)
+    serving = [run for run in seen.runs if slot(run.status.phase) is Slot.SERVING]
+    kept = {seen.champion, *(run.status.version for run in serving)}
+    alone = not mode_of(seen.policy).reaches_every_version
+    warm = any(alone or run.status.phase in _KEEPS_PREVIOUS for run in serving)
     effects: list[Effect] = []
     for deployment in seen.deployments.values():
         version = deployment.version
@@ -148,20 +159,27 @@ def _episodes(run: RunSeen) -> list[HandledAlert]:
 
 @dataclass(frozen=True, slots=True)
 class Orphans:
-    """What is left of a policy that no longer exists: its Service and the Deployments of its versions."""
+    """What is left of a policy that no longer exists: its Service, its route, and the Deployments of its versions."""
 
     service: ServiceSeen | None
     deployments: tuple[DeploymentSeen, ...]
+    route: RouteSeen | None = None
 
 
 def sweep(left: Orphans) -> tuple[Effect, ...]:
     """Return what a deleted policy asks for: the champion keeps serving, a candidate goes, its traffic first. Nothing that serves moves."""
-    service = left.service
-    if service is None:
+    record = left.route if left.route is not None and left.route.champion else left.service
+    if record is None:
         return ()
-    kept = {service.champion, service.previous}
+    kept = {record.champion, record.previous}
     candidates = [deployment for deployment in left.deployments if deployment.version and deployment.version not in kept]
     effects: list[Effect] = []
-    if service.champion and service.selector and naming.VERSION not in service.selector:
-        effects.append(SendTraffic(service.champion, service.previous))
+    if record.champion and _is_shared(record):
+        effects.append(SendTraffic(record.champion, record.previous))
     return (*effects, *(RemoveVersion(deployment.identity) for deployment in candidates))
+
+
+def _is_shared(record: ServiceSeen | RouteSeen) -> bool:
+    if isinstance(record, RouteSeen):
+        return record.routing.shared
+    return bool(record.selector) and naming.VERSION not in record.selector

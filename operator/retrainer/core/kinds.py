@@ -20,6 +20,9 @@ class Kind(Enum):
     SERVICE = ("v1", "Service", "services")
     SERVICE_ACCOUNT = ("v1", "ServiceAccount", "serviceaccounts")
     VOLUME_CLAIM = ("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
+    HTTP_ROUTE = ("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes")
+    GATEWAY = ("gateway.networking.k8s.io/v1", "Gateway", "gateways")
+    GATEWAY_CLASS = ("gateway.networking.k8s.io/v1", "GatewayClass", "gatewayclasses")
     DEPLOYMENT = ("apps/v1", "Deployment", "deployments")
     ROLE_BINDING = ("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings")
     EVENT = ("events.k8s.io/v1", "Event", "events")
@@ -38,6 +41,11 @@ class Kind(Enum):
     def plural(self) -> str:
         """The resource's name in paths and RBAC rules, e.g. `deployments`."""
         return self.value[2]
+
+    @property
+    def namespaced(self) -> bool:
+        """Whether its objects are in namespaces; the namespace of a reference to any other is empty."""
+        return self is not Kind.GATEWAY_CLASS
 
     @property
     def group(self) -> str:

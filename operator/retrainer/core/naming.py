@@ -19,6 +19,7 @@ CHAMPION: Final = "retrainer.dev/champion"
 PREVIOUS: Final = "retrainer.dev/previous"
 MADE: Final = "retrainer.dev/made-by-operator"
 TEMPLATE_GENERATION: Final = "retrainer.dev/template-generation"
+RETAKEN: Final = "retrainer.dev/retaken-at"
 RECYCLED: Final = "retrainer.dev/recycled-by"
 MANIFEST_DIGEST: Final = "retrainer.dev/manifest-digest"
 
@@ -66,6 +67,11 @@ def training_job(run: str, attempt: int) -> str:
 def version_deployment(deployment: str, version: str) -> str:
     """Return the name of the Deployment in which a version serves."""
     return f"{deployment}-{version}"
+
+
+def version_service(service: str, version: str) -> str:
+    """Return the name of the Service by which a route reaches one version."""
+    return f"{service}-{version}"
 
 
 def monitor_name(secret: str, key: str) -> str:

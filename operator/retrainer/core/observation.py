@@ -9,8 +9,11 @@ from typing import Any
 from retrainer.api.v1alpha1 import ModelRetrainPolicySpec, ModelRetrainPolicyStatus, ModelRetrainRunSpec, ModelRetrainRunStatus
 from retrainer.core import naming
 from retrainer.core.alert import Alert
+from retrainer.core.identity import Identity
 from retrainer.core.measurement import Answer, Question
 from retrainer.core.phases import Phase, Slot, Stage, slot, stage
+from retrainer.core.route import RouteSeen
+from retrainer.core.template import TemplateSeen
 from retrainer.core.triggers.evaluation import Evaluation
 
 
@@ -21,22 +24,6 @@ class Component(StrEnum):
     TRAIN = "train"
     SERVE = "serve"
     MONITOR = "monitor"
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """What tells an object from its namesakes: a name may return, a UID never does."""
-
-    namespace: str
-    name: str
-    uid: str
-    created: datetime
-    resource_version: str = ""
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """Namespace and name."""
-        return self.namespace, self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,27 +143,11 @@ class ServiceSeen:
     champion: str = ""
     previous: str = ""
     cluster_ip: str = ""
+    version: str = ""
+    """The one version that it reaches, where it is a version's own."""
+    retaken_at: datetime | None = None
+    """When somebody else's change was last undone."""
     ports: tuple[Mapping[str, Any], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class TemplateSeen:
-    """The pod template of `serving.deploymentRef`."""
-
-    generation: int
-    replicas: int
-    pod: Mapping[str, Any]
-    progress_deadline_s: int = 600
-
-    @property
-    def labels(self) -> Mapping[str, str]:
-        """The template's labels."""
-        return dict(self.pod.get("metadata", {}).get("labels", {}))
-
-    @property
-    def containers(self) -> tuple[str, ...]:
-        """The names of its containers."""
-        return tuple(container["name"] for container in self.pod.get("spec", {}).get("containers", []))
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +177,10 @@ class Surroundings:
     sharing_monitor: tuple[Identity, ...] = ()
     """All policies of the namespace with the same database, this one included."""
     monitor_is_current: bool = True
+    routes_are_watched: bool = True
+    """Whether the API server knows HTTPRoutes."""
+    gateway_features: frozenset[str] | None = None
+    """What all Gateways of the policy say that they support; None when they were not asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +208,9 @@ class Observation:
     pods: tuple[PodSeen, ...] = ()
     deployments: Mapping[str, DeploymentSeen] = field(default_factory=dict)
     service: ServiceSeen | None = None
+    route: RouteSeen | None = None
+    addressed: frozenset[str] = frozenset()
+    """The versions that have a Service of their own."""
     template: TemplateSeen | None = None
     surroundings: Surroundings = Surroundings()
     alerts: tuple[Alert, ...] = ()
@@ -246,21 +224,36 @@ class Observation:
 
     @property
     def champion(self) -> str | None:
-        """The version that serves. The Service says it, in the same write that moves traffic; status is its memory."""
-        if (service := self._our_service) is not None and service.champion:
-            return service.champion
+        """The version that serves. What carries the traffic says it, in the same write that moves it; status is its memory."""
+        found = next((record.champion for record in self._records if record.champion), None)
         remembered = self.policy.status.champion
-        return remembered.version if remembered else None
+        return found or (remembered.version if remembered else None)
 
     @property
     def previous(self) -> str | None:
-        """The champion before, as the Service says it."""
-        return (service.previous or None) if (service := self._our_service) is not None else None
+        """The champion before, as what carries the traffic says it."""
+        return next((record.previous or None for record in self._records if record.champion), None)
 
     @property
-    def _our_service(self) -> ServiceSeen | None:
-        """The Service, unless it is an older policy's: what that one serves is none of ours."""
-        return None if self.surroundings.older_same_target else self.service
+    def by_route(self) -> bool:
+        """Whether the policy asks for the gateway mode."""
+        return self.policy.spec.serving.traffic.gateway_api is not None
+
+    @property
+    def carrier(self) -> ServiceSeen | RouteSeen | None:
+        """What carries the traffic in the policy's mode: its Service or its route."""
+        return self.route if self.by_route else self.service
+
+    @property
+    def _records(self) -> tuple[ServiceSeen | RouteSeen, ...]:
+        """Service and route, first the one that the mode writes: the other speaks until it has, when a policy changes its mode.
+
+        None of an older policy's: what that one serves is none of ours.
+        """
+        if self.surroundings.older_same_target:
+            return ()
+        both = (self.route, self.service) if self.by_route else (self.service, self.route)
+        return tuple(record for record in both if record is not None)
 
     def backend(self, version: str) -> Backend:
         """Return the version as it serves; without a Deployment when there is none."""

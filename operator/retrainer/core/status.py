@@ -95,6 +95,8 @@ def _ready(seen: Observation) -> tuple[bool, str, str]:
         return True, "NoVersionYet", "the policy is accepted; no version serves yet"
     if not seen.backend(seen.champion).ready:
         return False, "ChampionNotReady", f"no pod of {seen.champion} is ready"
+    if refusal := mode_of(seen.policy).refusal(seen):
+        return False, "RouteNotAccepted", refusal
     if seen.template is not None and seen.template.replicas > 0:
         name = seen.policy.spec.serving.deployment_ref.name
         return True, "TemplateStillRunning", f"Deployment {name} is only a template by now: set its replicas to 0 in Git"

@@ -1,8 +1,8 @@
 """Metadata of the objects we make: an allow-list. Nothing is copied from a policy's own labels, least of all Argo CD's tracking marks."""
 
 from retrainer.core import naming
+from retrainer.core.identity import Identity
 from retrainer.core.kinds import Kind, Manifest
-from retrainer.core.observation import Identity
 
 
 def metadata(namespace: str, name: str, policy: str, **labels: str) -> Manifest:

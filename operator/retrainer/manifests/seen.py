@@ -1,5 +1,6 @@
 """Objects of the API → what the core sees of them. Everything else in them is forgotten here, which is what keeps the caches small."""
 
+import contextlib
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -8,18 +9,9 @@ from retrainer.api.v1alpha1 import ModelRetrainPolicySpec, ModelRetrainPolicySta
 from retrainer.api.v1alpha1.command import COMMAND_LIMIT
 from retrainer.api.v1alpha1.common import cut
 from retrainer.core import naming
-from retrainer.core.observation import (
-    Component,
-    DeploymentSeen,
-    Ended,
-    Identity,
-    JobSeen,
-    PodSeen,
-    PolicySeen,
-    RunSeen,
-    ServiceSeen,
-    TemplateSeen,
-)
+from retrainer.core.identity import Identity
+from retrainer.core.observation import Component, DeploymentSeen, Ended, JobSeen, PodSeen, PolicySeen, RunSeen, ServiceSeen
+from retrainer.core.template import TemplateSeen
 
 Body = Mapping[str, Any]
 
@@ -134,6 +126,8 @@ def service_seen(body: Body) -> ServiceSeen:
         champion=annotations.get(naming.CHAMPION, ""),
         previous=annotations.get(naming.PREVIOUS, ""),
         cluster_ip=spec.get("clusterIP") or "",
+        version=_labels(body).get(naming.VERSION, ""),
+        retaken_at=moment(annotations, naming.RETAKEN),
         ports=tuple(_port(port) for port in spec.get("ports") or []),
     )
 
@@ -147,6 +141,13 @@ def template_seen(body: Body) -> TemplateSeen:
         pod=spec["template"],
         progress_deadline_s=spec.get("progressDeadlineSeconds", 600),
     )
+
+
+def moment(annotations: Mapping[str, str], name: str) -> datetime | None:
+    """Return the time an annotation of ours holds; one that somebody has made unreadable says nothing."""
+    with contextlib.suppress(ValueError):
+        return datetime.fromisoformat(annotations[name]) if name in annotations else None
+    return None
 
 
 def _labels(body: Body) -> Mapping[str, str]:

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from retrainer.core import naming
@@ -57,8 +58,13 @@ class Claim:
 def claim_of(policy: PolicySeen) -> Claim:
     """Return what a policy claims."""
     wanted = policy.spec.serving.service
-    port = {"name": "http", "port": wanted.port, "targetPort": wanted.target_port, "protocol": "TCP"}
-    return Claim(policy.identity.namespace, wanted.name, policy.identity.name, policy.identity.uid, (port,))
+    return Claim(policy.identity.namespace, wanted.name, policy.identity.name, policy.identity.uid, (a_port(policy),))
+
+
+def a_port(policy: PolicySeen) -> Manifest:
+    """Return the port of a Service that we make."""
+    wanted = policy.spec.serving.service
+    return {"name": "http", "port": wanted.port, "targetPort": wanted.target_port, "protocol": "TCP"}
 
 
 def claimed_service(claim: Claim, service: ServiceSeen | None) -> Manifest:
@@ -68,19 +74,26 @@ def claimed_service(claim: Claim, service: ServiceSeen | None) -> Manifest:
     """
     if service is None or not service.champion:
         return _service(claim, service, {}, None)
-    return _service(claim, service, _roles(service.champion, service.previous), dict(service.selector))
+    return _service(claim, service, marks(service.champion, service.previous, service.retaken_at), dict(service.selector))
 
 
-def routed_service(claim: Claim, service: ServiceSeen | None, route: SendTraffic) -> Manifest:
+def released_service(claim: Claim, service: ServiceSeen | None) -> Manifest:
+    """Return the Service as a claim and nothing more: neither a selector nor a word about who serves."""
+    return _service(claim, service, {}, None)
+
+
+def routed_service(claim: Claim, service: ServiceSeen | None, route: SendTraffic, retaken_at: datetime | None = None) -> Manifest:
     """Return the Service with who serves and the selector that makes it so, as of the version it was read at: a stale write fails."""
     selector = {naming.SERVES: claim.name}
     if not route.weight:
         selector[naming.VERSION] = route.champion
-    return _service(claim, service, _roles(route.champion, route.previous), selector)
+    return _service(claim, service, marks(route.champion, route.previous, retaken_at), selector)
 
 
-def _roles(champion: str, previous: str) -> dict[str, str]:
-    return {naming.CHAMPION: champion} | ({naming.PREVIOUS: previous} if previous else {})
+def marks(champion: str, previous: str, retaken_at: datetime | None) -> dict[str, str]:
+    """Return the annotations that say on the object itself who serves, and when somebody else's change of it was last undone."""
+    told = {naming.CHAMPION: champion, naming.PREVIOUS: previous, naming.RETAKEN: retaken_at.isoformat() if retaken_at else ""}
+    return {name: value for name, value in told.items() if value}
 
 
 def _service(claim: Claim, service: ServiceSeen | None, annotations: dict[str, str], selector: dict[str, str] | None) -> Manifest:

@@ -9,83 +9,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from typing_extensions import override
 
 from retrainer.api.v1alpha1 import ModelRetrainPolicySpec
-from retrainer.core import naming
 from retrainer.core.actions import SendTraffic, StartRun
 from retrainer.core.alert import Alert
 from retrainer.core.holding import held
-from retrainer.core.measurement import Answer, Question
 from retrainer.core.observation import RunSeen
 from retrainer.core.phases import TRANSITIONS, Outcome, Phase, Slot, slot
-from tests.builders import UNREACHABLE, a_policy, a_result, a_run, a_template, alerting, vector
-from tests.simulation import Prometheus, Simulation
-
-ROLLOUT = {"step_weights": [10, 50], "iterations": 1, "min_samples": 10, "watch": {"duration": "10m"}}
-
-
-def a_simulation() -> Simulation:
-    return Simulation(a_policy(triggers=[alerting()], trigger_policy={"cooldown": "1m"}, rollout=ROLLOUT, run_history_limit=2))
-
-
-def saying(world: Simulation, errors: float, total: float = 500) -> Prometheus:
-    """Return a Prometheus that tells of every version so many errors among so many predictions."""
-
-    def answer(question: Question) -> Answer:
-        value = errors if "errors_total" in question.promql else total
-        return vector({one.version: value for one in world.deployments.values()}, world.now)
-
-    return answer
-
-
-def the_run(number: int) -> str:
-    return f"churn-risk-{number}"
-
-
-def train(world: Simulation, number: int, accuracy: float = 0.9, champion: float | None = None) -> None:
-    """Let a run's two Jobs succeed."""
-    name = the_run(number)
-    world.settle()
-    world.finish(naming.validation_job(name, 1), 0)
-    world.settle()
-    version = world.runs[name].status.version or ""
-    result = a_result(version=version, candidate=accuracy, champion=champion)
-    world.finish(naming.training_job(name, 1), 0, json.dumps(result))
-    world.settle()
-
-
-def first_version() -> Simulation:
-    world = a_simulation()
-    train(world, 1)
-    return world
-
-
-def a_second_run(world: Simulation) -> None:
-    world.pass_time(120)
-    world.alerts = (Alert("f1", firing=True, labels=(("alertname", "ModelDrift"),), starts_at=world.now, received_at=world.now),)
-    train(world, 2, champion=0.85)
-
-
-def go_on(world: Simulation, minutes: int) -> None:
-    for _ in range(minutes):
-        world.pass_time(60)
-        world.settle()
-
-
-def phase(world: Simulation, number: int) -> Phase:
-    return world.runs[the_run(number)].status.phase
-
-
-def outcome(world: Simulation, number: int) -> tuple[Outcome | None, str]:
-    status = world.runs[the_run(number)].status
-    return status.outcome, status.reason
-
-
-def champion(world: Simulation) -> str:
-    assert world.service is not None
-    return world.service.champion
-
-
-def version(world: Simulation, number: int) -> str:
-    return world.runs[the_run(number)].status.version or ""
+from tests.builders import UNREACHABLE, Part, a_result, a_run, a_template, by_route
+from tests.simulation import Simulation
+from tests.stories import a_second_run, a_simulation, champion, first_version, go_on, outcome, phase, saying, version
 
 
 def test_a_new_policy_trains_and_serves_its_first_version() -> None:
@@ -204,26 +135,31 @@ class RandomWorld(RuleBasedStateMachine):
 
     world: Simulation
 
-    @initialize(serving=st.booleans(), approval=st.sampled_from(["Never", "Never", "Always"]))
-    def a_policy_new_or_in_service(self, approval: str, *, serving: bool) -> None:
-        self.world = first_version() if serving else a_simulation()
-        wire = self.world.policy.spec.wire()
-        wire["rollout"]["approval"] = {"required": approval, "timeout": "15m"}
-        self.world.policy = replace(self.world.policy, spec=ModelRetrainPolicySpec.model_validate(wire))
+    @initialize(
+        serving=st.booleans(),
+        mode=st.sampled_from([{}, by_route(), by_route(affinity_cookie="met")]),
+        mirror=st.booleans(),
+        approval=st.sampled_from(["Never", "Never", "Always"]),
+    )
+    def a_policy_new_or_in_service(self, mode: dict[str, Part], approval: str, *, serving: bool, mirror: bool) -> None:
+        rollout = {"mirror": mirror and bool(mode), "approval": {"required": approval, "timeout": "15m"}}
+        self.world = first_version(rollout=rollout, **mode) if serving else a_simulation(rollout=rollout, **mode)
 
     def _round(self) -> None:
         """Do one round and hold it to what no round may do."""
         world, runs = self.world, dict(self.world.runs)
-        serving, lost = world.observation().champion, world.service is None
+        serving, lost = world.observation().champion, world.observation().carrier is None
         ready = {one.version: world.ready(one.version) for one in world.deployments.values()}
         held_back = held(world.observation()) is not None
+        reachable = world.observation().addressed if world.observation().by_route else ready.keys()
         decision = world.round()
         for effect in decision.effects:
             assert not (held_back and isinstance(effect, StartRun) and effect.spec.redeploy is None)
             if isinstance(effect, SendTraffic):
                 assert effect.champion == serving or ready.get(effect.champion, 0) > 0
+                assert not (effect.weight or effect.mirrored) or (ready.get(effect.candidate, 0) > 0 and effect.candidate in reachable)
                 if held_back and not lost:  # a Service that somebody deleted is put back as it was
-                    assert effect.weight == 0
+                    assert (effect.weight, effect.mirrored) == (0, False)
                     assert effect.champion in {serving, self._previous(runs), *self._named(runs)}
         for name in runs.keys() & world.runs.keys():
             self._hold_to_the_rules(runs[name], world.runs[name], held_back=held_back)
@@ -379,6 +315,10 @@ class RandomWorld(RuleBasedStateMachine):
     @rule()
     def the_service_is_deleted(self) -> None:
         self.world.service = None
+
+    @rule()
+    def the_route_is_deleted(self) -> None:
+        self.world.route = None
 
     @invariant()
     def at_most_one_training_job_may_run(self) -> None:

@@ -28,7 +28,7 @@ from tests.builders import (
     seen,
 )
 from tests.simulation import Simulation
-from tests.unit.core.test_decide import a_second_run, champion, first_version, go_on, outcome, phase, saying, train, version
+from tests.stories import a_second_run, champion, first_version, go_on, outcome, phase, saying, train, version
 
 KEPT = kept(CHAMPION, PREVIOUS)
 SMOKE = {"smoke_test": {"path": "/predict"}}

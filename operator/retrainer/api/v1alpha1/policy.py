@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from retrainer.api.v1alpha1.artifacts import Artifacts
-from retrainer.api.v1alpha1.common import Model, Name
+from retrainer.api.v1alpha1.common import Model, Name, rules
 from retrainer.api.v1alpha1.rollout import Gate, Rollout, Serving
 from retrainer.api.v1alpha1.training import DataQuality, Training
 from retrainer.api.v1alpha1.triggers import Trigger, TriggerPolicy
@@ -30,6 +30,13 @@ class Monitor(Model):
 
 class ModelRetrainPolicySpec(Model):
     """What the user wants."""
+
+    model_config = rules(
+        (
+            "!self.rollout.mirror || has(self.serving.traffic.gatewayAPI)",
+            "rollout.mirror needs serving.traffic.gatewayAPI: a Service cannot copy requests",
+        ),
+    )
 
     model_type: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")] = Field(
         description="The model this policy looks after, unique in the namespace; the label `model_type` of metrics and rows."

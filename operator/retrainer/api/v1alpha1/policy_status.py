@@ -60,7 +60,9 @@ class TrafficStatus(Model):
     """How traffic is shared between champion and candidate."""
 
     candidate_weight: int = Field(default=0, ge=0, le=100, description="The share asked for the candidate, in percent.")
-    effective_weight: int = Field(default=0, ge=0, le=100, description="The share the ready pods give it, in percent.")
+    effective_weight: int = Field(
+        default=0, ge=0, le=100, description="The share that ready pods, or an accepted route, give it, in percent."
+    )
     champion_ready: int = Field(default=0, ge=0, description="Ready pods of the champion.")
     candidate_ready: int = Field(default=0, ge=0, description="Ready pods of the candidate.")
 

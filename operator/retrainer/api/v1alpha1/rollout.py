@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from retrainer.api.v1alpha1.common import Duration, Model, Name, rules
+from retrainer.api.v1alpha1.traffic import ByReplicas, Traffic
 
 MetricName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Preset = Literal["Accuracy", "Confidence", "ErrorRate", "Latency"]
@@ -92,6 +93,9 @@ class Serving(Model):
         default="",
         description="The kept version that serves whatever anybody or anything else asks for; taking it away lets rollouts go on.",
     )
+    traffic: Traffic = Field(
+        default=Traffic(replicas=ByReplicas()), description="How versions get their shares of the requests (docs/traffic.md)."
+    )
 
 
 class RolloutMetric(Model):
@@ -157,8 +161,20 @@ class Watch(Model):
 class Rollout(Model):
     """How traffic is shifted to a candidate, and on what evidence."""
 
+    model_config = rules(
+        (
+            "!self.mirror || self.metrics.exists(m, m.preset in ['ErrorRate', 'Latency'] && has(m.max))",
+            "rollout.mirror judges answers that nobody waits for: add a metric ErrorRate or Latency with max",
+        ),
+    )
+
     step_weights: Annotated[tuple[Annotated[int, Field(ge=1, le=99)], ...], Field(max_length=10)] = Field(
         default=(10, 50), description="The candidate's share of traffic at each step, in percent; none is blue/green."
+    )
+    mirror: bool = Field(
+        default=False,
+        description="Shadow first (gatewayAPI only): the candidate gets a copy of every request and is judged by its errors and latency "
+        "before the first weight.",
     )
     interval: Duration = Field(default="1m", description="The time between analyses.")
     iterations: int = Field(default=5, ge=1, le=100, description="Good analyses needed at each step.")

@@ -98,6 +98,7 @@ class Analysis(Model):
 
     step: int = Field(default=0, ge=0, description="Index in `stepWeights`.")
     weight: int = Field(default=0, ge=0, le=100, description="The weight asked for the candidate.")
+    mirrored: bool = Field(default=False, description="Whether the candidate is judged by copies of requests, before its first weight.")
     since: Time = Field(description="When the step began to be measured: its traffic was in place.")
     passed: int = Field(default=0, ge=0, description="Good analyses at this step.")
     failed: int = Field(default=0, ge=0, description="Failed analyses at this step.")

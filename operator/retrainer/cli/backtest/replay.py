@@ -19,20 +19,12 @@ from retrainer.core.alert import Alert
 from retrainer.core.asking import Asking, asked_by, evaluated
 from retrainer.core.decide import decide
 from retrainer.core.fleet import FleetAnswer
+from retrainer.core.identity import Identity
 from retrainer.core.measurement import Question
-from retrainer.core.observation import (
-    Component,
-    Identity,
-    Observation,
-    PodSeen,
-    PolicySeen,
-    RunSeen,
-    ServiceSeen,
-    Surroundings,
-    TemplateSeen,
-)
+from retrainer.core.observation import Component, Observation, PodSeen, PolicySeen, RunSeen, ServiceSeen, Surroundings
 from retrainer.core.phases import Outcome, Phase
 from retrainer.core.presets import selector
+from retrainer.core.template import TemplateSeen
 from retrainer.core.triggers.evaluation import Evaluation
 
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)

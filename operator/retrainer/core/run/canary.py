@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from retrainer.api.v1alpha1 import ModelRetrainRunStatus, seconds
 from retrainer.api.v1alpha1.rollout import Rollout
@@ -19,50 +20,89 @@ from retrainer.core.run.step import Step, hold, wait
 from retrainer.core.traffic import mode_of
 from retrainer.core.verdict import Judgement, Verdict
 
+_OF_A_SHADOW: Final = frozenset({"ErrorRate", "Latency"})
+
 
 def canary(run: RunSeen, seen: Observation) -> Step:
     """Put the step's weight in place, analyse at each interval, go up, go back, or hold."""
     status, now, rollout = run.status, seen.now, frozen_of(run.status).rollout
     assert status.version is not None
     assert seen.champion is not None
-    step = status.analysis.step if status.analysis else 0
-    weight, full = rollout.step_weights[step], seen.policy.spec.serving.replicas
+    asked = _asked(run, seen, rollout)
     ready, champion_ready = len(seen.backend(status.version).ready), len(seen.backend(seen.champion).ready)
     if ready == 0:
         return roll_back(run, seen, "CandidateNotReady", "the candidate lost its last ready pod")
-    wanted = mode_of(seen.policy).pods_for(weight, full)
-    in_place = status.analysis is not None and status.analysis.weight == weight
-    effects = _shift(run, seen, weight, wanted)
     halt = weight_is_held(seen, status.phase)
     if halt is None and promotion_is_asked(run):
         told = f"a person skips the rest of the analysis of {status.version}"
         return to_promotion(run, seen, "PromotedByHand", told)
+    mode = mode_of(seen.policy)
+    # A shadow has its full size already, and keeps it.
+    wanted = mode.pods_for(100 if rollout.mirror else asked.weight, seen.policy.spec.serving.replicas)
+    before = status.analysis
+    in_place = before is not None and (before.weight, before.mirrored) == (asked.weight, asked.mirrored)
+    effects = _shift(run, seen, asked, wanted)
     if effects and not in_place and halt is not None:
         return _held(run, seen, rollout, halt)
+    if not in_place and (refusal := mode.refusal(seen)):
+        return refused(run, seen, refusal)
     if effects or (ready < wanted and not in_place):
-        told = f"asked {weight} %: {ready} of {wanted} candidate pods ready beside {champion_ready} of the champion"
+        told = f"asked {_share(asked)}: {ready} of {wanted} candidate pods ready beside {champion_ready} of the champion"
         if not effects and is_overdue(run, seen, "ShiftingTraffic"):
             return roll_back(run, seen, "CandidateNotReady", f"{told}: {why_not_ready(seen, status.version)}")
         return wait(status, now, "ShiftingTraffic", told, *effects, after=5)
-    if status.analysis is None or not in_place:
-        mode = mode_of(seen.policy)
-        effective = f"effective {mode.effective_weight(seen, status.version)} % by {mode.shares_by}"
-        told = f"step {step + 1} of {len(rollout.step_weights)}: asked {weight} %, {effective}"
-        fresh = Analysis(step=step, weight=weight, since=now)
-        return wait(status, now, f"Step{step + 1}", told, analysis=fresh, after=seconds(rollout.interval))
-    return _analyse(run, seen, rollout, status.analysis)
+    if before is None or not in_place:
+        return _measured_from_now(run, seen, rollout, asked)
+    return _analyse(run, seen, rollout, before)
 
 
-def _shift(run: RunSeen, seen: Observation, weight: int, wanted: int) -> list[Effect]:
-    """Return what puts a weight in place, pods before traffic: nothing once it is."""
+def _asked(run: RunSeen, seen: Observation, rollout: Rollout) -> SendTraffic:
+    """Return the shares of the present step; a shadow comes before the first."""
     assert seen.champion is not None
-    version = run.status.version or ""
-    if _replicas(seen, version) != wanted:
+    assert run.status.version is not None
+    analysis = run.status.analysis
+    mirrored = analysis.mirrored if analysis else rollout.mirror
+    weight = 0 if mirrored else rollout.step_weights[analysis.step if analysis else 0]
+    return SendTraffic(seen.champion, seen.previous or "", run.status.version, weight, mirrored)
+
+
+def _share(asked: SendTraffic) -> str:
+    return "a copy of every request" if asked.mirrored else f"{asked.weight} %"
+
+
+def _shift(run: RunSeen, seen: Observation, asked: SendTraffic, wanted: int) -> list[Effect]:
+    """Return what puts a weight in place, pods before traffic: nothing once it is."""
+    if _replicas(seen, asked.candidate) != wanted:
         return [deploy(run, wanted)]
-    asked = SendTraffic(seen.champion, seen.previous or "", version, weight)
-    if len(seen.backend(version).ready) >= wanted and not mode_of(seen.policy).carries(seen, asked):
+    if len(seen.backend(asked.candidate).ready) >= wanted and not mode_of(seen.policy).carries(seen, asked):
         return [asked]
     return []
+
+
+def _measured_from_now(run: RunSeen, seen: Observation, rollout: Rollout, asked: SendTraffic) -> Step:
+    """The traffic is in place: what is measured from here on belongs to this step."""
+    step = run.status.analysis.step if run.status.analysis else 0
+    fresh = Analysis(step=step, weight=asked.weight, mirrored=asked.mirrored, since=seen.now)
+    mode, after = mode_of(seen.policy), seconds(rollout.interval)
+    if asked.mirrored:
+        told = "a copy of every request goes to the candidate; the champion answers them all"
+        return wait(run.status, seen.now, "Shadow", told, analysis=fresh, after=after)
+    effective = f"effective {mode.effective_weight(seen, asked.candidate)} % by {mode.shares_by}"
+    told = f"step {step + 1} of {len(rollout.step_weights)}: asked {asked.weight} %, {effective}"
+    return wait(run.status, seen.now, f"Step{step + 1}", told, analysis=fresh, after=after)
+
+
+def refused(run: RunSeen, seen: Observation, refusal: str) -> Step:
+    """Hold while no gateway takes the route; go back when that lasts longer than pods may take, or when the candidate is in it already.
+
+    What Git says of the gateways by now is followed meanwhile: it may be what mends the refusal.
+    """
+    mode = mode_of(seen.policy)
+    if mode.is_shared(seen) or is_overdue(run, seen, "RouteNotAccepted"):
+        return roll_back(run, seen, "RouteNotAccepted", refusal)
+    alone = SendTraffic(seen.champion or "", seen.previous or "")
+    mended = [] if mode.carries(seen, alone) else [alone]
+    return wait(run.status, seen.now, "RouteNotAccepted", f"the traffic does not rise: {refusal}", *mended, after=5)
 
 
 def _held(run: RunSeen, seen: Observation, rollout: Rollout, halt: Held) -> Step:
@@ -77,7 +117,7 @@ def _analyse(run: RunSeen, seen: Observation, rollout: Rollout, analysis: Analys
     due = due_at(analysis, rollout)
     if now < due:
         return hold(status, after=(due - now).total_seconds())
-    judgement = judged(seen, rollout.metrics, rollout, analysis, status.version or "", seen.champion)
+    judgement = _judged(run, seen, rollout, analysis)
     if judgement is None:
         return hold(status, after=0)  # the questions of this analysis have not been asked yet
     analysis = _counted_here(analysis, judgement, now)
@@ -92,8 +132,22 @@ def _analyse(run: RunSeen, seen: Observation, rollout: Rollout, analysis: Analys
         return wait(
             status, now, "Inconclusive", f"{late}; the weight is held for a person", analysis=analysis, after=seconds(rollout.interval)
         )
-    told = f"step {analysis.step + 1} at {analysis.weight} %, {analysis.passed} of {rollout.iterations} good: {judgement.message}"
-    return wait(status, now, f"Step{analysis.step + 1}", told, analysis=analysis, after=seconds(rollout.interval))
+    told = f"{_named(analysis)}, {analysis.passed} of {rollout.iterations} good: {judgement.message}"
+    reason = "Shadow" if analysis.mirrored else f"Step{analysis.step + 1}"
+    return wait(status, now, reason, told, analysis=analysis, after=seconds(rollout.interval))
+
+
+def _judged(run: RunSeen, seen: Observation, rollout: Rollout, analysis: Analysis) -> Judgement | None:
+    """Nobody waits for a shadow's answers and no outcome follows from them: its errors and its latency are all there is to judge."""
+    version = run.status.version or ""
+    if not analysis.mirrored:
+        return judged(seen, rollout.metrics, rollout, analysis, version, seen.champion)
+    own = [metric for metric in rollout.metrics if metric.preset in _OF_A_SHADOW and metric.max is not None]
+    return judged(seen, own, rollout, analysis, version, None)
+
+
+def _named(analysis: Analysis) -> str:
+    return "shadow" if analysis.mirrored else f"step {analysis.step + 1} at {analysis.weight} %"
 
 
 def _counted_here(analysis: Analysis, judgement: Judgement, now: datetime) -> Analysis:
@@ -105,13 +159,14 @@ def _counted_here(analysis: Analysis, judgement: Judgement, now: datetime) -> An
 def _step_passed(run: RunSeen, seen: Observation, rollout: Rollout, analysis: Analysis, judgement: Judgement) -> Step:
     status, now = run.status, seen.now
     if (halt := weight_is_held(seen, status.phase)) is not None:
-        told = f"{analysis.weight} % passed; {halt.message}: the weight does not rise until {halt.until}"
+        told = f"{_named(analysis)} passed; {halt.message}: the weight does not rise until {halt.until}"
         return wait(status, now, halt.reason, told, analysis=analysis, after=seconds(rollout.interval))
-    if analysis.step + 1 == len(rollout.step_weights):
+    following = 0 if analysis.mirrored else analysis.step + 1
+    if following == len(rollout.step_weights):
         return to_promotion(run, seen, "AnalysisPassed", judgement.message, analysis=analysis)
     # The old figures stay until the new weight is in place; a weight that is not the step's is what says "not yet".
-    raised = analysis.model_copy(update={"step": analysis.step + 1})
-    return wait(status, now, "ShiftingTraffic", f"step {analysis.step + 1} passed: {judgement.message}", analysis=raised, after=0)
+    raised = analysis.model_copy(update={"step": following, "mirrored": False})
+    return wait(status, now, "ShiftingTraffic", f"{_named(analysis)} passed: {judgement.message}", analysis=raised, after=0)
 
 
 def _too_long_inconclusive(analysis: Analysis, rollout: Rollout, now: datetime) -> str | None:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Final
 
+from retrainer.api.v1alpha1.rollout import Rollout
 from retrainer.core.actions import DeployVersion, Effect, ScaleVersion
 from retrainer.core.commands import promotion_is_asked
 from retrainer.core.observation import Backend, Observation, RunSeen
@@ -28,7 +29,8 @@ def deploying(run: RunSeen, seen: Observation) -> Step:
     leaving = _leaving(run, seen) if seen.watched is None else []
     effects += [ScaleVersion(backend.version, 0) for backend in leaving if backend.deployment and backend.deployment.replicas]
     ready = len(seen.backend(version).ready)
-    if ready >= wanted and not leaving and seen.watched is None:
+    reachable = mode_of(seen.policy).can_reach(seen, version)
+    if ready >= wanted and not leaving and seen.watched is None and reachable:
         return move(status, now, Phase.SMOKE_TESTING, "PodsReady", f"{ready} of {wanted} candidate pods are ready")
     assert status.phase_since is not None
     limit = _progress_deadline_s(seen)
@@ -38,7 +40,7 @@ def deploying(run: RunSeen, seen: Observation) -> Step:
     told = f"{ready} of {wanted} candidate pods are ready"
     if seen.watched is not None and ready >= wanted:
         told += f"; the watch of {seen.watched.status.version} ends for it"
-    elif ready >= wanted:
+    elif ready >= wanted and leaving:
         told += f"; waits for the pods of {', '.join(backend.version for backend in leaving)} to go"
     elif ready < wanted:
         told += f": {why_not_ready(seen, version)}"
@@ -67,9 +69,14 @@ def smoke_testing(run: RunSeen, seen: Observation) -> Step:
 
 def _past_smoke_test(run: RunSeen, seen: Observation, reason: str, message: str) -> Step:
     skipped = run.redeploys or promotion_is_asked(run)
-    if seen.champion is not None and frozen_of(run.status).rollout.step_weights and not skipped:
+    if seen.champion is not None and first_share(frozen_of(run.status).rollout) > 0 and not skipped:
         return move(run.status, seen.now, Phase.CANARY, reason, message)
     return to_promotion(run, seen, reason, message)
+
+
+def first_share(rollout: Rollout) -> int:
+    """Return the share of all requests, answered or mirrored, that a candidate meets first; 0 for a blue/green rollout without a shadow."""
+    return 100 if rollout.mirror else next(iter(rollout.step_weights), 0)
 
 
 def deploy(run: RunSeen, replicas: int) -> DeployVersion:
@@ -122,6 +129,6 @@ def _leaving(run: RunSeen, seen: Observation) -> list[Backend]:
 def _first_pods(run: RunSeen, seen: Observation) -> int:
     frozen = frozen_of(run.status)
     full = seen.policy.spec.serving.replicas
-    if seen.champion is None or not frozen.rollout.step_weights or run.redeploys:
+    if seen.champion is None or run.redeploys or not (share := first_share(frozen.rollout)):
         return full
-    return mode_of(seen.policy).pods_for(frozen.rollout.step_weights[0], full)
+    return mode_of(seen.policy).pods_for(share, full)

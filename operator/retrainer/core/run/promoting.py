@@ -10,6 +10,7 @@ from retrainer.core.holding import weight_is_held
 from retrainer.core.judging import counted, due_at, judged
 from retrainer.core.observation import Observation, RunSeen
 from retrainer.core.phases import Outcome, Phase
+from retrainer.core.run.canary import refused
 from retrainer.core.run.deploying import deploy, is_overdue, is_up, why_not_ready
 from retrainer.core.run.pending import frozen_of
 from retrainer.core.run.return_check import to_be_checked
@@ -39,6 +40,8 @@ def promoting(run: RunSeen, seen: Observation) -> Step:
         if is_overdue(run, seen, "ScalingUp"):
             return roll_back(run, seen, "CandidateNotReady", told)
         return wait(status, now, "ScalingUp", told, after=5)
+    if refusal := mode_of(seen.policy).refusal(seen):
+        return refused(run, seen, refusal)
     return wait(status, now, "Switching", f"all traffic goes to {version}", asked, after=1)
 
 

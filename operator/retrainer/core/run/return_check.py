@@ -16,8 +16,11 @@ _ASK_AGAIN_S: Final = 1.0
 
 
 def to_be_checked(status: ModelRetrainRunStatus, seen: Observation, version: str) -> dict[str, Any]:
-    """Return the status's field that asks for the check, where the policy has a smoke test."""
-    if status.frozen is None or status.frozen.rollout.smoke_test is None:
+    """Return the status's field that asks for the check, where the policy has a smoke test and a Service that clients call.
+
+    A gateway is not called: which address and certificate it has for whom is its owner's business.
+    """
+    if seen.by_route or status.frozen is None or status.frozen.rollout.smoke_test is None:
         return {}
     return {"return_check": ReturnCheck(version=version, since=seen.now)}
 

@@ -3,12 +3,14 @@
 from typing import Final
 
 from retrainer.core.observation import PolicySeen
+from retrainer.core.traffic.gateway import Gateway
 from retrainer.core.traffic.mode import TrafficMode
 from retrainer.core.traffic.replicas import Replicas
 
 _REPLICAS: Final = Replicas()
+_GATEWAY: Final = Gateway()
 
 
-def mode_of(_policy: PolicySeen) -> TrafficMode:
+def mode_of(policy: PolicySeen) -> TrafficMode:
     """Return the mode a policy asks for."""
-    return _REPLICAS
+    return _REPLICAS if policy.spec.serving.traffic.gateway_api is None else _GATEWAY

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from retrainer.core.actions import SendTraffic
+from retrainer.core.actions import Effect, SendTraffic
 from retrainer.core.observation import Observation
 
 
@@ -24,6 +24,15 @@ class TrafficMode(Protocol):
 
     def is_shared(self, seen: Observation) -> bool:
         """Say whether another version than the champion is reached by requests."""
+
+    def can_reach(self, seen: Observation, version: str) -> bool:
+        """Say whether requests sent to a version would find its pods."""
+
+    def refusal(self, seen: Observation) -> str:
+        """Return why what was asked last is not in force and more must not be asked, or nothing."""
+
+    def left_by_the_other(self, seen: Observation) -> tuple[Effect, ...]:
+        """Return what takes the other mode's object away, for a policy whose traffic this mode carries."""
 
     def effective_weight(self, seen: Observation, candidate: str) -> int:
         """Return the share that a candidate gets of new traffic as things are, in whole percent."""

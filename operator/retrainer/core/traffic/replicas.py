@@ -3,7 +3,7 @@
 from typing_extensions import override
 
 from retrainer.core import naming
-from retrainer.core.actions import SendTraffic
+from retrainer.core.actions import Effect, RemoveRoute, SendTraffic
 from retrainer.core.observation import Observation
 from retrainer.core.traffic.mode import TrafficMode
 
@@ -33,6 +33,21 @@ class Replicas(TrafficMode):
         """Say whether the Service selects every live version."""
         service = seen.service
         return service is not None and bool(service.selector) and set(service.selector) == {naming.SERVES}
+
+    @override
+    def can_reach(self, seen: Observation, version: str) -> bool:
+        """Pods are selected as they are."""
+        return True
+
+    @override
+    def refusal(self, seen: Observation) -> str:
+        """Nobody but the API server has a say in a Service."""
+        return ""
+
+    @override
+    def left_by_the_other(self, seen: Observation) -> tuple[Effect, ...]:
+        """A route that shared the traffic before."""
+        return (RemoveRoute(seen.route.identity),) if seen.route is not None else ()
 
     @override
     def effective_weight(self, seen: Observation, candidate: str) -> int:

@@ -1,0 +1,53 @@
+"""What the API server knows beyond Kubernetes itself: the Gateway API may be there from the start, come later, or never."""
+
+import asyncio
+import logging
+from collections.abc import Collection
+from typing import Final
+
+from retrainer import waking
+from retrainer.core.kinds import Kind, Ref
+from retrainer.errors import Refused, Unavailable
+from retrainer.ports import Cluster, World
+
+_logger = logging.getLogger(__name__)
+_AGAIN_S: Final = 5.0
+_LOOK_S: Final = 10.0
+
+
+async def kinds_to_watch(cluster: Cluster, namespace: str, again_s: float = _AGAIN_S) -> Collection[str]:
+    """Return those of `waking.INDICES` that can be watched in a namespace (all when empty); waits for an API server that is away."""
+    while True:
+        try:
+            routes = await _knows_routes(cluster, namespace)
+        except Unavailable as error:
+            _logger.warning("the API server does not say yet whether it knows HTTPRoutes: %s", error)
+            await asyncio.sleep(again_s)
+        else:
+            return [index for index in waking.INDICES if routes or waking.KINDS[index] is not Kind.HTTP_ROUTE]
+
+
+async def until_routes_are_missed(cluster: Cluster, namespace: str, world: World, look_s: float = _LOOK_S) -> None:
+    """Return once a policy asks for a route that is not watched though the API server knows the kind by now: time to begin again."""
+    while True:
+        await asyncio.sleep(look_s)
+        try:
+            if not world.routes_are_watched() and _routes_are_asked(world) and await _knows_routes(cluster, namespace):
+                _logger.info("the Gateway API has come: the operator ends, so that it watches HTTPRoutes when it is started again")
+                return
+        except Unavailable:
+            continue
+
+
+async def _knows_routes(cluster: Cluster, namespace: str) -> bool:
+    try:
+        await cluster.list(Ref(Kind.HTTP_ROUTE, namespace, ""))
+    except Refused as refusal:
+        _logger.info("HTTPRoutes are not watched: %s", refusal)
+        return False
+    return True
+
+
+def _routes_are_asked(world: World) -> bool:
+    policies = (world.policy(key) for key in world.keys())  # noqa: SIM118 - a method, not a mapping
+    return any(policy is not None and policy.spec.serving.traffic.gateway_api is not None for policy in policies)

@@ -1,0 +1,38 @@
+"""What all gateways of a policy can do: no more than the least able of them says."""
+
+import pytest
+
+from retrainer.api.v1alpha1.traffic import ParentRef
+from retrainer.gateways import features_of
+from tests.fakes import FakeCluster
+
+MIRROR, PORTS = "HTTPRouteRequestMirror", "GatewayPort8080"
+BOTH = (ParentRef(name="public", namespace="gateways"), ParentRef(name="inner"))
+
+
+@pytest.fixture
+async def cluster() -> FakeCluster:
+    cluster = FakeCluster()
+    for name, features in (("able", [{"name": MIRROR}, {"name": PORTS}]), ("plain", [{"name": PORTS}]), ("silent", None)):
+        await _have(cluster, "GatewayClass", "", name, {"controllerName": "example.org/gateway"}, {"supportedFeatures": features})
+    for namespace, name, kind in (("gateways", "public", "able"), ("members", "inner", "plain"), ("members", "mute", "silent")):
+        await _have(cluster, "Gateway", namespace, name, {"gatewayClassName": kind}, {})
+    return cluster
+
+
+async def _have(cluster: FakeCluster, kind: str, namespace: str, name: str, spec: dict[str, object], status: dict[str, object]) -> None:
+    metadata = {"namespace": namespace, "name": name}
+    manifest = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": kind, "metadata": metadata, "spec": spec}
+    await cluster.create(manifest)
+    [ref] = [ref for ref in cluster.server.stored if (ref.kind.kind, ref.name) == (kind, name)]
+    await cluster.write_status(ref, status)
+
+
+async def test_a_feature_counts_that_every_gateway_supports(cluster: FakeCluster) -> None:
+    assert await features_of(cluster, BOTH[:1], "members") == {MIRROR, PORTS}
+    assert await features_of(cluster, BOTH, "members") == {PORTS}
+
+
+@pytest.mark.parametrize("name", ["mute", "gone"])
+async def test_a_gateway_that_says_nothing_or_is_not_there_supports_nothing(cluster: FakeCluster, name: str) -> None:
+    assert await features_of(cluster, (*BOTH, ParentRef(name=name)), "members") == frozenset()
