@@ -1,13 +1,11 @@
 """Runs a version in plain numpy: what serves, and what the gate measures. TensorFlow is not needed here."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.artifact.errors import ArtifactRejected
 from trainer.artifact.loading import Artifact, Weights
 from trainer.encoding import Encoder
 from trainer.tasks import TASKS
@@ -54,12 +52,3 @@ class Network:
         kernel, bias = self._layers[-1]
         outputs: NDArray[np.float32] = activations @ kernel + bias
         return outputs
-
-
-def require_sane_predictions(artifact: Artifact) -> None:
-    """Raise ArtifactRejected if some weights do not answer, with a confidence, for a row of which nothing is known."""
-    for weights in ("shipped", "evaluated"):
-        predictor = Predictor(artifact, weights)
-        answer = predictor.predict([dict.fromkeys(predictor.task.needs, 1.0)])[0]
-        if not (math.isfinite(answer.value) and 0 <= answer.confidence <= 1):
-            raise ArtifactRejected("InsanePrediction", f"the {weights} weights give {answer.value}")

@@ -37,20 +37,29 @@ class Directory:
 
     def read(self, name: str, limit: int) -> bytes:
         try:
-            descriptor = os.open(self.path / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            descriptor = self._opened(name)
         except FileNotFoundError:
             raise missing(name, self.location) from None
         except OSError as error:
             if error.errno not in _NOT_A_FILE:
                 raise
             raise ArtifactRejected("FileUnreadable", f"{name} cannot be read: {error.strerror}") from None
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise ArtifactRejected("FileUnreadable", f"{name} is not a regular file")
         with open(descriptor, "rb") as file:  # noqa: PTH123 - the descriptor was opened without following links
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise ArtifactRejected("FileUnreadable", f"{name} is not a regular file")
             content = file.read(limit + 1)
         if len(content) > limit:
             raise too_large(name, limit)
         return content
+
+    def _opened(self, name: str) -> int:
+        # Neither the file nor the directory itself may be a link: it could lead to another policy's version.
+        directory = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
+        finally:
+            os.close(directory)
 
 
 @dataclass(frozen=True, slots=True)

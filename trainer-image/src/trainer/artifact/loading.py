@@ -91,8 +91,9 @@ def _weights(content: bytes, name: str, manifest: Manifest) -> Weights:
         raise ArtifactRejected("TooManyParameters", f"the network has more than {MAX_PARAMETERS} parameters")
     try:
         weights = load_tensors(content)
-    except SafetensorError as error:
-        raise ArtifactRejected("WeightsUnreadable", f"{name} is not a safetensors file: {error}") from None
+    except (SafetensorError, KeyError, ValueError) as error:
+        # KeyError is the library's answer to a type of number that numpy does not have.
+        raise ArtifactRejected("WeightsUnreadable", f"{name} is not a safetensors file of numpy's: {error}") from None
     if {key: value.shape for key, value in weights.items()} != shapes:
         raise ArtifactRejected("ShapeMismatch", f"{name} does not fit the network of the manifest")
     for key, value in weights.items():

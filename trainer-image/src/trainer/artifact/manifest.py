@@ -1,12 +1,12 @@
 """The manifest of a version: what the files are, and all that is needed to run the weights besides the weights."""
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import orjson
-
+from trainer.artifact.documents import canonical, read_canonical
 from trainer.artifact.errors import ArtifactRejected
 from trainer.artifact.fields import boolean, integer, items, mapping, number, text
 from trainer.models.base import FeatureKind
@@ -26,6 +26,7 @@ MAX_FEATURES = 512
 MAX_CATEGORIES = 64
 MAX_LAYERS = 8
 MAX_UNITS = 4096
+_SEAL = "sha256"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -102,16 +103,20 @@ class Manifest:
 
     def to_json(self) -> bytes:
         """Return the bytes of `manifest.json`; `parse` gives the same manifest back."""
-        document = {"schema_version": SCHEMA_VERSION, "architecture": ARCHITECTURE, **asdict(self)}
-        return orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
+        return sealed({"schema_version": SCHEMA_VERSION, "architecture": ARCHITECTURE, **asdict(self)})
+
+
+def sealed(document: Mapping[str, Any]) -> bytes:
+    """Return the document as the bytes of a manifest: in the one form it has, with the digest of the rest in it."""
+    rest = {key: value for key, value in document.items() if key != _SEAL}
+    return canonical({**rest, _SEAL: hashlib.sha256(canonical(rest)).hexdigest()})
 
 
 def parse(content: bytes) -> Manifest:
     """Return the manifest in these bytes; ArtifactRejected if it is not one that this image can run."""
-    try:
-        document = mapping(orjson.loads(content), "manifest")
-    except orjson.JSONDecodeError as error:
-        raise ArtifactRejected("ManifestUnreadable", f"the manifest is not JSON: {error}") from None
+    document = read_canonical(content, "manifest")
+    if sealed(document) != content:
+        raise ArtifactRejected("ManifestAltered", "the manifest does not have the digest that it says it has")
     if document.get("schema_version") != SCHEMA_VERSION or document.get("architecture") != ARCHITECTURE:
         raise ArtifactRejected("ManifestUnknown", "the manifest's schema version or architecture is not known here")
     return Manifest(
@@ -126,8 +131,8 @@ def parse(content: bytes) -> Manifest:
         hidden_layers=_hidden_layers(items(document, "hidden_layers", MAX_LAYERS)),
         calibration=_calibration(mapping(document.get("calibration"), "calibration")),
         threshold=number(document, "threshold", 0.0, 1.0),
-        data=mapping(document.get("data"), "data"),
-        metrics={k: mapping(v, k) for k, v in mapping(document.get("metrics"), "metrics").items()},
+        data=_data(mapping(document.get("data"), "data")),
+        metrics={k: _figures(mapping(v, k)) for k, v in mapping(document.get("metrics"), "metrics").items()},
         champion_not_comparable=text(document, "champion_not_comparable"),
         warnings=tuple(str(warning) for warning in items(document, "warnings", 1000)),
         training=mapping(document.get("training"), "training"),
@@ -147,6 +152,18 @@ def _task(document: Mapping[str, Any]) -> str:
     if task not in TASKS:
         raise ArtifactRejected("ManifestUnknown", f"the task {task!r:.80} is not known here")
     return task
+
+
+def _data(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    for key in ("from", "to", "holdoutFrom"):
+        text(document, key)
+    for key in ("trainRows", "holdoutRows"):
+        integer(document, key, 0)
+    return document
+
+
+def _figures(document: Mapping[str, Any]) -> dict[str, float]:
+    return {name: number(document, name) for name in document}
 
 
 def _files(document: Mapping[str, Any]) -> dict[str, FileEntry]:

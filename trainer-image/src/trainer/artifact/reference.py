@@ -5,8 +5,7 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
 
-import orjson
-
+from trainer.artifact.documents import canonical, read_canonical
 from trainer.artifact.errors import ArtifactRejected
 from trainer.artifact.fields import items, mapping, number
 
@@ -46,15 +45,12 @@ class Reference:
 
     def to_json(self) -> bytes:
         """Return the bytes of `reference.json`; `parse` gives the same reference back."""
-        return orjson.dumps(self.to_document(), option=orjson.OPT_SORT_KEYS)
+        return canonical(self.to_document())
 
 
 def parse(content: bytes) -> Reference:
     """Return the reference in these bytes; ArtifactRejected if it is not one."""
-    try:
-        document = mapping(orjson.loads(content), "reference")
-    except orjson.JSONDecodeError as error:
-        raise ArtifactRejected("ReferenceUnreadable", f"the reference is not JSON: {error}") from None
+    document = read_canonical(content, "reference")
     features = mapping(document.get("features"), "features")
     return Reference(
         rows=number(document, "rows", 0.0),

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID, uuid4
 
-from trainer.artifact import Artifact, ArtifactRejected, load
+from trainer.artifact import Artifact, ArtifactRejected
+from trainer.artifact.verification import verified
 from trainer.encoding import InvalidFeature
 from trainer.errors import BadConfiguration
 from trainer.models import find_model
 from trainer.models.base import LiveTable
-from trainer.runtime import Predictor, require_sane_predictions
+from trainer.runtime import Predictor
 from trainer.serve.request import Refusal, read_features
 from trainer.serve.series import read_series, series_of
 from trainer.store.fetching import fetched
@@ -110,9 +111,8 @@ class Forecaster:
 def load_served_model(location: str, version: str, model_type: str | None) -> ServedModel:
     """Return the version at the policy's directory or bucket URL; BadConfiguration if it must never serve, and why."""
     try:
-        artifact = load(fetched(location, version))
-        # The first prediction touches every weight; a network that cannot answer "nothing known" cannot serve.
-        require_sane_predictions(artifact)
+        # It is asked once there: the first prediction touches every weight, and one that cannot answer cannot serve.
+        artifact = verified(fetched(location, version))
     except ArtifactRejected as rejected:
         raise BadConfiguration(f"version {version} cannot be served: {rejected}") from None
     manifest = artifact.manifest

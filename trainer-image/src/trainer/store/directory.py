@@ -52,7 +52,8 @@ class DirectoryStore:
 
     def read(self, key: str, limit: int) -> bytes | None:
         try:
-            return Directory(self.path).read(key, limit)
+            path = self.path / key
+            return Directory(path.parent).read(path.name, limit)
         except ArtifactRejected:
             return None
 
