@@ -72,9 +72,20 @@ postgres:
 		[ "$$YES" = 1 ] || read -rp 'The Debian package postgresql will be installed. Go on? [y/N] ' answer && [ "$$YES" = 1 -o "$$answer" = y ] && \
 		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends postgresql; }
 
+.PHONY: chromium
+chromium:
+	@command -v chromium chromium-browser google-chrome >/dev/null || { \
+		[ "$$YES" = 1 ] || read -rp 'The Debian package chromium will be installed. Go on? [y/N] ' answer && [ "$$YES" = 1 -o "$$answer" = y ] && \
+		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends chromium; }
+
 .PHONY: trainer
-trainer: postgres init ## Run the trainer image's tests, on a real Postgres and a real S3 server
+trainer: postgres chromium init ## Run the trainer image's tests, on a real Postgres, a real S3 server and a real browser
 	cd trainer-image && .venv/bin/python -m pytest -q
+
+.PHONY: bench-monitor
+bench-monitor: postgres trainer-image/.venv/.synced ## Time the monitor on ten million predictions (needs 12 GiB of disk and some minutes)
+	mkdir -p build && cd trainer-image && .venv/bin/python -m tests.bench.ten_million > ../build/ten-million.md
+	@grep '^## ' build/ten-million.md
 
 .PHONY: e2e
 e2e: .venv/.synced ## Run the story in short form on a real node

@@ -64,13 +64,13 @@ def message(log: Path) -> Mapping[str, object]:
 def test_help_lists_every_command_and_imports_none() -> None:
     done = run("--help")
     assert done.returncode == 0
-    for command in ("migrate", "seed", "validate", "train", "verify", "serve", "prune", "monitor"):
+    for command in ("migrate", "seed", "validate", "train", "verify", "serve", "prune", "monitor", "report"):
         assert command in done.stdout
     heavy = {*HEAVY, "pandas", "sqlalchemy", "alembic", "psycopg", "pydantic", "numpy"}
     assert heavy.isdisjoint(imported("--help"))
 
 
-@pytest.mark.parametrize("command", ["migrate", "seed", "validate", "train", "verify", "prune"])
+@pytest.mark.parametrize("command", ["migrate", "seed", "validate", "train", "verify", "prune", "report"])
 def test_every_command_explains_itself_without_tensorflow(command: str) -> None:
     done = run(command, "--help")
     assert done.returncode == 0

@@ -18,6 +18,7 @@ _COMMANDS = {
     "serve": ("trainer.serve.command:serve", "Answer predictions over HTTP."),
     "prune": ("trainer.prune.command:prune", "Remove the versions that a policy no longer keeps."),
     "monitor": ("trainer.monitor.command:monitor", "Export the metrics that the database knows."),
+    "report": ("trainer.report.command:report", "Report what each model did, as a page and a digest."),
 }
 
 
@@ -58,7 +59,7 @@ app = typer.Typer(cls=_Commands, add_completion=False, pretty_exceptions_enable=
 
 @app.callback(invoke_without_command=True)
 def trainer(context: typer.Context) -> None:
-    """Migrate, seed, validate, train, verify, serve, prune and monitor: the trainer image of Retrainer.
+    """Migrate, seed, validate, train, verify, serve, prune, monitor and report: the trainer image of Retrainer.
 
     Environment: DATABASE_URL (libpq), RETRAIN_REQUEST (JSON), MODEL_EPOCHS, MODEL_BATCH_SIZE, DRY_RUN, DEBUG,
     REQUIRE_GPU, CHECKPOINT_INTERVAL (5m). For artifacts in a bucket: AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID,

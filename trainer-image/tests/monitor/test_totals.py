@@ -58,9 +58,9 @@ def test_the_last_eight_days_are_recounted_in_turn() -> None:
     assert all(until == begin for (_, until), (begin, _) in pairwise(turn))
 
 
-def test_no_statement_counts_more_than_a_day() -> None:
-    pieces = list(spans(NOON, NOON + timedelta(hours=50)))
-    assert (pieces[0][0], pieces[-1][1], len(pieces)) == (NOON, NOON + timedelta(hours=50), 3)
+def test_no_statement_counts_more_than_three_hours() -> None:
+    pieces = list(spans(NOON, NOON + timedelta(hours=8)))
+    assert (pieces[0][0], pieces[-1][1], len(pieces)) == (NOON, NOON + timedelta(hours=8), 3)
 
 
 def test_classifiers_are_counted_by_whether_they_were_right(database: str) -> None:

@@ -15,10 +15,12 @@ from trainer.daemon.postgres import Connection
 HOUR = timedelta(hours=1)
 # A server writes a prediction, and writes again what it held back during an outage, within this time.
 SETTLES_AFTER = timedelta(minutes=5)
+REOPENED_SPAN = timedelta(days=1)
 RECOUNTED_SPAN = timedelta(days=8)
 RECOUNTED_EACH_ROUND = 2 * HOUR
-# One statement counts a day at most, and a round does not go on for ever: the next one continues.
-LONGEST_SPAN = timedelta(days=1)
+# One statement counts three hours at most: for longer spans Postgres would rather read all predictions. And a round
+# does not go on for ever: the next one continues.
+LONGEST_SPAN = 3 * HOUR
 BUDGET_SECONDS = 15.0
 
 
@@ -44,7 +46,7 @@ class OpenHours:
         """
         start = floor(min(max(newest, self.counted_until or newest), now - SETTLES_AFTER))
         if self.reopened_until is None:
-            self.reopened_from, self.reopened_until = max(start, floor(now - LONGEST_SPAN)), now + SETTLES_AFTER
+            self.reopened_from, self.reopened_until = max(start, floor(now - REOPENED_SPAN)), now + SETTLES_AFTER
         if self.reopened_from is not None and now < self.reopened_until:
             return min(start, self.reopened_from)
         return start
@@ -63,7 +65,7 @@ class OpenHours:
 
 
 def spans(start: datetime, end: datetime) -> Iterator[tuple[datetime, datetime]]:
-    """Yield the time from start to end in pieces of at most a day."""
+    """Yield the time from start to end in pieces of at most three hours."""
     while start < end:
         until = min(end, start + LONGEST_SPAN)
         yield start, until

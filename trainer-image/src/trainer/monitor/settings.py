@@ -42,13 +42,14 @@ def read_monitor_settings(environment: Mapping[str, str] = os.environ) -> Monito
     return MonitorSettings(
         database_url=needed(environment, "DATABASE_URL"),
         namespace=needed(environment, "POD_NAMESPACE"),
-        database_secret=_secret(environment.get("DATABASE_SECRET", "")),
+        database_secret=database_secret(environment.get("DATABASE_SECRET", "")),
         interval_seconds=interval,
         port=port(environment, 9101),
     )
 
 
-def _secret(text: str) -> tuple[str, str] | None:
+def database_secret(text: str) -> tuple[str, str] | None:
+    """Return the name and key in `name/key`, None if it is empty; BadConfiguration for anything else."""
     if not text:
         return None
     name, _, key = text.partition("/")

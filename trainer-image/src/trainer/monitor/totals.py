@@ -81,20 +81,22 @@ def _totals(row: Mapping[str, Any]) -> Totals:
         actual_sum=row["actual_sum"],
         covered=int(row["covered"]),
         uncovered=int(row["uncovered"]),
-        accuracy=_accuracy(row),
+        accuracy=accuracy_of(row, "recent_"),
     )
 
 
-def _accuracy(row: Mapping[str, Any]) -> Accuracy | None:
+def accuracy_of(row: Mapping[str, Any], prefix: str = "") -> Accuracy | None:
+    """Return the accuracy in sums of `ml_prediction_hours`, whose names begin with the prefix."""
+    get = {name.removeprefix(prefix): value for name, value in row.items() if name.startswith(prefix)}
     if not row["is_forecaster"]:
-        return of_labels(int(row["recent_correct"]), int(row["recent_correct"] + row["recent_incorrect"]))
+        return of_labels(int(get["correct"]), int(get["correct"] + get["incorrect"]))
     sums = ForecastSums(
-        count=int(row["recent_forecasts"]),
-        errors=float(row["recent_errors"]),
-        actuals=float(row["recent_actuals"]),
-        error_squares=row["recent_error_squares"],
-        actual_squares=row["recent_actual_squares"],
-        error_actual=row["recent_error_actual"],
+        count=int(get["forecasts"]),
+        errors=float(get["absolute_error_sum"]),
+        actuals=float(get["actual_sum"]),
+        error_squares=float(get["error_squares"]),
+        actual_squares=float(get["actual_squares"]),
+        error_actual=float(get["error_actual"]),
     )
     return of_forecasts(sums)
 
@@ -109,8 +111,8 @@ _TOTALS = """
            coalesce(sum(correct) FILTER (WHERE hour > %(recent)s), 0) AS recent_correct,
            coalesce(sum(incorrect) FILTER (WHERE hour > %(recent)s), 0) AS recent_incorrect,
            coalesce(sum(forecasts) FILTER (WHERE hour > %(recent)s), 0) AS recent_forecasts,
-           coalesce(sum(absolute_error_sum) FILTER (WHERE hour > %(recent)s), 0) AS recent_errors,
-           coalesce(sum(actual_sum) FILTER (WHERE hour > %(recent)s), 0) AS recent_actuals,
+           coalesce(sum(absolute_error_sum) FILTER (WHERE hour > %(recent)s), 0) AS recent_absolute_error_sum,
+           coalesce(sum(actual_sum) FILTER (WHERE hour > %(recent)s), 0) AS recent_actual_sum,
            coalesce(sum(error_squares) FILTER (WHERE hour > %(recent)s), 0) AS recent_error_squares,
            coalesce(sum(actual_squares) FILTER (WHERE hour > %(recent)s), 0) AS recent_actual_squares,
            coalesce(sum(error_actual) FILTER (WHERE hour > %(recent)s), 0) AS recent_error_actual

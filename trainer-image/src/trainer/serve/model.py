@@ -4,12 +4,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from trainer.artifact import Artifact, ArtifactRejected
 from trainer.artifact.verification import verified
 from trainer.encoding import InvalidFeature
 from trainer.errors import BadConfiguration
+from trainer.identifiers import time_ordered_uuid
 from trainer.models import find_model
 from trainer.models.base import LiveTable
 from trainer.runtime import Predictor
@@ -71,7 +72,7 @@ class Classifier:
     def predicted(self, features: Features) -> list[Predicted]:
         """Return the one answer, and each of the model's features with None where the row has none."""
         [answer] = _answers(self._predictor, [features])
-        return [Predicted(uuid4(), answer, {name: features.get(name) for name in self.columns})]
+        return [Predicted(time_ordered_uuid(), answer, {name: features.get(name) for name in self.columns})]
 
     def document(self, predicted: Sequence[Predicted]) -> dict[str, Any]:
         [one] = predicted
@@ -99,7 +100,11 @@ class Forecaster:
         days, rows = zip(*series_of(features).rows(self._windows), strict=True)
         answers = _answers(self._predictor, rows)
         return [
-            Predicted(uuid4(), answer, {"day": day.isoformat(), **{name: row.get(name) for name in self._features}})
+            Predicted(
+                time_ordered_uuid(),
+                answer,
+                {"day": day.isoformat(), **{name: row.get(name) for name in self._features}},
+            )
             for day, row, answer in zip(days, rows, answers, strict=True)
         ]
 
