@@ -12,6 +12,7 @@ from retrainer.core.actions import (
     Effect,
     EnsureMonitor,
     ExpireJob,
+    HandBack,
     LaunchJob,
     RecycleVersion,
     ReleaseService,
@@ -21,10 +22,10 @@ from retrainer.core.actions import (
     SendTraffic,
     StartRun,
 )
-from retrainer.core.housekeeping import Orphans
 from retrainer.core.identity import Identity
 from retrainer.core.kinds import Kind, Manifest, Ref
 from retrainer.core.observation import Component, Observation, PolicySeen
+from retrainer.core.sweeping import Orphans, Sweep
 from retrainer.core.traffic.contention import may_retake
 from retrainer.errors import Conflict, FieldConflict, NotFound, Refused
 from retrainer.manifests import records, route, serving
@@ -47,12 +48,18 @@ class Hands:
         for effect in effects:
             await self._perform(effect, seen)
 
-    async def return_traffic(self, left: Orphans, effect: SendTraffic) -> None:
-        """Move the traffic of a policy that no longer exists."""
-        self._world.remember(await self._cluster.apply(shares_left_behind(left, effect)))
+    async def sweep(self, effect: Sweep, left: Orphans) -> None:
+        """Perform an effect for a policy that no longer exists."""
+        match effect:
+            case SendTraffic():
+                self._world.remember(await self._cluster.apply(shares_left_behind(left, effect)))
+            case HandBack():
+                assert left.service is not None, "it is a Service that is handed back"
+                self._world.remember(await self._cluster.apply(serving.handed_back_service(left.service)))
+            case RemoveVersion():
+                await self._remove(effect.deployment)
 
-    async def remove(self, deployment: Identity) -> None:
-        """Delete a version's Deployment."""
+    async def _remove(self, deployment: Identity) -> None:
         await self._cluster.delete(_ref(Kind.DEPLOYMENT, deployment), uid=deployment.uid)
 
     async def _perform(self, effect: Effect, seen: Observation) -> None:  # noqa: C901, PLR0912 - one case an effect
@@ -68,7 +75,7 @@ class Hands:
             case DeployVersion():
                 self._world.remember(await self._cluster.apply(serving.deployment(policy, effect), force=True))
             case RemoveVersion():
-                await self.remove(effect.deployment)
+                await self._remove(effect.deployment)
             case ClaimService():
                 self._world.remember(await self._cluster.apply(serving.claimed_service(serving.claim_of(policy), seen.service)))
             case ReleaseService():

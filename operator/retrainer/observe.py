@@ -24,6 +24,7 @@ from retrainer.core.observation import (
 )
 from retrainer.core.phases import Phase
 from retrainer.core.run import return_check
+from retrainer.core.sweeping import Orphans
 from retrainer.core.template import TemplateSeen
 from retrainer.gateways import features_of
 from retrainer.manifests import seen as parse
@@ -67,6 +68,19 @@ class Observer:
         )
         answers, probe, heard = await asyncio.gather(self._answers(observation), self._probe(observation), self._service_probe(observation))
         return replace(observation, answers=answers, probe=probe, service_probe=heard)
+
+    def orphans(self, key: Key) -> Orphans:
+        """Return what is left of a policy that does not exist."""
+        namespace, name = key
+        world = self._from.world
+        deployments, services = tuple(world.versions(key)), world.services(namespace)
+        served = {deployment.serves for deployment in deployments}
+        claimed = next((one for one in services if one.policy == name and one.claimed_by), None)
+        unclaimed = next((one for one in services if not one.policy and one.identity.name in served), None)
+        route = next((one for one in world.routes(namespace) if one.policy == name), None)
+        templates = (world.deployment(namespace, one.identity.name.removesuffix(f"-{one.version}")) for one in deployments)
+        found = {one.identity.name: one for one in templates if one is not None}
+        return Orphans(claimed or unclaimed, deployments, route, tuple(world.pods(key)), found)
 
     async def _template(self, policy: PolicySeen) -> TemplateSeen | None:
         namespace, name = policy.identity.namespace, policy.spec.serving.deployment_ref.name

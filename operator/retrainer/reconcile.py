@@ -5,13 +5,13 @@ import logging
 from retrainer.api.v1alpha1 import ModelRetrainPolicyStatus
 from retrainer.api.v1alpha1.common import Model
 from retrainer.apply import Hands
-from retrainer.core.actions import Announcement, Decision, RemoveVersion, SendTraffic
+from retrainer.core.actions import Announcement, Decision, SendTraffic
 from retrainer.core.decide import decide
-from retrainer.core.housekeeping import Orphans, sweep
 from retrainer.core.kinds import Kind, Ref
 from retrainer.core.observation import Observation
 from retrainer.core.phases import Outcome, Phase
 from retrainer.core.status import condition
+from retrainer.core.sweeping import is_vacating, sweep
 from retrainer.errors import Conflict, FieldConflict, NotFound, Refused, RetrainerError
 from retrainer.manifests.records import event
 from retrainer.observe import Observer
@@ -20,6 +20,8 @@ from retrainer.telemetry import Telemetry, log_about
 
 _logger = logging.getLogger(__name__)
 _STALLED_RETRY_S = 30.0
+# Nothing wakes a policy that is gone when the Deployment that it handed its Service back to becomes ready; a look costs no request.
+_VACATED_WITHIN_S = 2.0
 
 
 class Reconciler:
@@ -35,8 +37,7 @@ class Reconciler:
         """Do one round and return after how many seconds the policy wants another, or None; raises what should be tried again soon."""
         seen = await self._observer.observe(key)
         if seen is None:
-            await self._sweep(key)
-            return None
+            return await self._sweep(key)
         decision = decide(seen)
         try:
             await self._hands.apply(decision.effects, seen)
@@ -103,16 +104,10 @@ class Reconciler:
         if rolled_back and any(isinstance(effect, SendTraffic) for effect in decision.effects):
             self._telemetry.count_rollback((self._from.clock.now() - seen.now).total_seconds())
 
-    async def _sweep(self, key: Key) -> None:
-        """A policy that is gone leaves its champion serving; only a candidate is taken back, its traffic first."""
-        namespace, name = key
-        world = self._from.world
-        service = next((one for one in world.services(namespace) if one.policy == name and one.claimed_by), None)
-        route = next((one for one in world.routes(namespace) if one.policy == name), None)
-        left = Orphans(service, tuple(world.versions(key)), route)
+    async def _sweep(self, key: Key) -> float | None:
+        """A policy that is gone leaves its champion serving, or hands the Service back; a candidate is taken back, its traffic first."""
+        left = self._observer.orphans(key)
         for effect in sweep(left):
-            if isinstance(effect, SendTraffic):
-                await self._hands.return_traffic(left, effect)
-            elif isinstance(effect, RemoveVersion):
-                await self._hands.remove(effect.deployment)
-        self._telemetry.forget_policy(namespace, name)
+            await self._hands.sweep(effect, left)
+        self._telemetry.forget_policy(*key)
+        return _VACATED_WITHIN_S if is_vacating(left) else None

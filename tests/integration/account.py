@@ -18,7 +18,7 @@ class Account:
     """The chart's account and roles in a cluster, for as long as `grant` to `revoke`."""
 
     def __init__(self, cluster: LocalCluster) -> None:
-        self._kubectl = (str(cluster.binary("kubectl")), f"--kubeconfig={cluster.kubeconfig}")
+        self.command = (str(cluster.binary("kubectl")), f"--kubeconfig={cluster.kubeconfig}")
         self._admin = cluster.kubeconfig
         rendered = helm("template", "retrainer", CHART, f"--namespace={NAMESPACE}")
         granted = [one for one in yaml.safe_load_all(rendered) if one and one["kind"] in _KINDS]
@@ -47,4 +47,4 @@ class Account:
 
     def ask(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         """Return how a command of the administrator's ended."""
-        return subprocess.run([*self._kubectl, *arguments], capture_output=True, text=True, input=stdin, check=False, timeout=60)
+        return subprocess.run([*self.command, *arguments], capture_output=True, text=True, input=stdin, check=False, timeout=60)

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,6 +40,10 @@ class OperatorProcess:
             "RETRAINER_HEALTH_LISTEN_PORT": str(self._health_port),
             "RETRAINER_LOG_FORMAT": "text",
         }
+
+    def watch_only(self, namespaces: Sequence[str]) -> None:
+        """From the next start on, look after the policies of these namespaces."""
+        self._environment["RETRAINER_WATCH_NAMESPACES"] = ",".join(namespaces)
 
     def launch(self) -> None:
         """Start it and return at once."""

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -180,14 +180,13 @@ class Theatre:
         namespace = f"{name}-{uuid.uuid4().hex[:6]}"
         await self.api.create("namespaces", team.namespace(namespace))
         models = models or ModelServer()
-        await models.start()
-        async with Mirror(self.api, namespace, resources) as seen:
+        async with AsyncExitStack() as closing:
+            await models.start()
+            closing.push_async_callback(models.stop)
+            closing.push_async_callback(self.api.delete, "namespaces", "", namespace)
+            seen = await closing.enter_async_context(Mirror(self.api, namespace, resources))
             kubelet = StatusFaker(self.api, seen, models)
             kubelet.start()
+            closing.push_async_callback(kubelet.stop)
             figures = self._prometheus.figures[namespace] = LiveFigures(kubelet.versions)
-            try:
-                yield Stage(namespace, self.api, seen, kubelet, models, figures, self.operator, self._audit())
-            finally:
-                await kubelet.stop()
-        await self.api.delete("namespaces", "", namespace)
-        await models.stop()
+            yield Stage(namespace, self.api, seen, kubelet, models, figures, self.operator, self._audit())

@@ -13,7 +13,7 @@ Found = TypeVar("Found")
 Listener = Callable[[str, Manifest], None]
 """Told of each object that is new or changed, and of one that is gone by its last state with a `deletionTimestamp`."""
 
-RESOURCES = ("modelretrainpolicies", "modelretrainruns", "jobs", "pods", "deployments", "services")
+RESOURCES = ("modelretrainpolicies", "modelretrainruns", "jobs", "pods", "deployments", "services", "endpointslices")
 _RECONNECT_S = 0.2
 
 

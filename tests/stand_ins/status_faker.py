@@ -19,6 +19,8 @@ from tests.stand_ins.model_server import ModelServer
 
 COMPONENT: Final = "retrainer.dev/component"
 VERSION: Final = "retrainer.dev/version"
+TEMPLATE: Final = "template"
+"""What a pod plays that is not the operator's: one of the Deployment that versions are built from."""
 _RETRY_S: Final = 0.2
 
 
@@ -66,12 +68,13 @@ class StatusFaker:
     def _seen(self, resource: str, pod: Manifest) -> None:
         if resource != "pods":
             return
-        uid, component = pod["metadata"]["uid"], (pod["metadata"].get("labels") or {}).get(COMPONENT)
+        uid, component = pod["metadata"]["uid"], (pod["metadata"].get("labels") or {}).get(COMPONENT, TEMPLATE)
         if "deletionTimestamp" in pod["metadata"]:
             if (life := self._lives.get(uid)) is not None:
                 life.cancel()
-        elif uid not in self._lives and component in {"validate", "train", "serve"}:
-            self._lives[uid] = asyncio.create_task(self._serve(pod) if component == "serve" else self._work(pod))
+        elif uid not in self._lives and component in {"validate", "train", "serve", TEMPLATE}:
+            serves = component in {"serve", TEMPLATE}
+            self._lives[uid] = asyncio.create_task(self._serve(pod) if serves else self._work(pod))
 
     async def _work(self, pod: Manifest) -> None:
         """Play a training pod until its container ends."""
@@ -95,7 +98,7 @@ class StatusFaker:
 
     async def _serve(self, pod: Manifest) -> None:
         """Play a serving pod until it is deleted."""
-        version = pod["metadata"]["labels"][VERSION]
+        version = pod["metadata"]["labels"].get(VERSION, TEMPLATE)
         address = self._models.give_address(version)
         while True:
             another_script = self._another_script

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from retrainer.core import adoption
 from retrainer.core.observation import Observation
 
 _MIRROR: Final = "HTTPRouteRequestMirror"
@@ -118,13 +119,11 @@ def container_is_missing(seen: Observation) -> Problem | None:
 
 
 def selector_is_owned_by_other(seen: Observation) -> Problem | None:
-    """Somebody else decides where the Service's traffic goes."""
+    """Somebody else decides where the Service's traffic goes, and it goes to pods that the template knows nothing of."""
     service = seen.service
-    if service is None or service.claimed_by == seen.policy.identity.uid or not service.selector:
-        return None
-    name = service.identity.name
-    if service.claimed_by:
+    if service is None or service.claimed_by or not service.selector or adoption.is_under_way(seen):
         return None  # claimed by a policy that no longer exists, or else target_is_taken has said so
+    name = service.identity.name
     return Problem(
         "SelectorOwnedByOther",
         f"Service {name} has a selector of its own: delete `spec.selector` of Service {name} in Git (traffic stays as it is meanwhile), "
@@ -142,6 +141,14 @@ def foreign_service_selects_pods(seen: Observation) -> Problem | None:
     return None
 
 
+def adoption_is_under_way(seen: Observation) -> Problem | None:
+    """What serves already is not a version of ours yet: no run starts, and the last word is the owner's of the selector."""
+    return Problem(*adoption.told(seen)) if adoption.is_under_way(seen) else None
+
+
+ADOPTING: Final = frozenset({"Adopting", "SelectorOwnedByOther"})
+"""The reasons that the adoption itself goes on under."""
+
 CHECKS: Final[tuple[Callable[[Observation], Problem | None], ...]] = (
     model_type_is_taken,
     target_is_taken,
@@ -153,6 +160,7 @@ CHECKS: Final[tuple[Callable[[Observation], Problem | None], ...]] = (
     container_is_missing,
     selector_is_owned_by_other,
     foreign_service_selects_pods,
+    adoption_is_under_way,
 )
 
 SERVING_CHECKS: Final = tuple(check for check in CHECKS if check not in {metrics_source_is_unknown, volume_is_missing_or_not_shared})

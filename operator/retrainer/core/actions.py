@@ -149,6 +149,11 @@ Effect = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class HandBack:
+    """Restore the selector that was found at the adoption, and take our marks from the Service, in one write."""
+
+
 class Severity(StrEnum):
     """The type of a Kubernetes Event."""
 

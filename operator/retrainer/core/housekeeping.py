@@ -1,11 +1,9 @@
 """What is kept in order whatever the runs do: monitor, claim, the champion's pods, versions nobody needs, finished Jobs, old runs."""
 
-from dataclasses import dataclass
-
 from retrainer.api.v1alpha1 import seconds
 from retrainer.api.v1alpha1.policy_status import HandledAlert
-from retrainer.core import naming
-from retrainer.core.acceptance import problem
+from retrainer.core import adoption, naming
+from retrainer.core.acceptance import ADOPTING, problem
 from retrainer.core.actions import (
     AddressVersion,
     ClaimService,
@@ -20,9 +18,8 @@ from retrainer.core.actions import (
     SendTraffic,
 )
 from retrainer.core.limits import is_still_counted
-from retrainer.core.observation import DeploymentSeen, Observation, RunSeen, ServiceSeen
+from retrainer.core.observation import Observation, RunSeen, ServiceSeen
 from retrainer.core.phases import Event, Phase, Reaction, Slot, reaction, slot
-from retrainer.core.route import RouteSeen
 from retrainer.core.traffic import mode_of
 
 _HANDLED_LIMIT = 32
@@ -36,7 +33,7 @@ def tidy(seen: Observation, *, traffic_moves: bool) -> tuple[Effect, ...]:
 
     `traffic_moves` says that a run writes the Service in this round: that write claims it too, and one round writes it once.
     """
-    service = [] if traffic_moves else _traffic(seen) or _claim(seen)
+    service = [] if traffic_moves else _adoption(seen) or _traffic(seen) or _claim(seen)
     return (*service, *_addresses(seen), *_monitor(seen), *_champion(seen), *_leftovers(seen), *_jobs(seen), *_history(seen))
 
 
@@ -54,10 +51,22 @@ def _monitor(seen: Observation) -> list[Effect]:
     return [EnsureMonitor(seen.surroundings.sharing_monitor, secret.name, secret.key)]
 
 
+def _adoption(seen: Observation) -> list[Effect]:
+    """What already serves is adopted, unless something else is wrong with the policy."""
+    found = problem(seen)
+    return adoption.adopt(seen) if adoption.is_under_way(seen) and found is not None and found.reason in ADOPTING else []
+
+
 def _claim(seen: Observation) -> list[Effect]:
-    if problem(seen) is not None or (seen.service is not None and seen.service.claimed_by == seen.policy.identity.uid):
+    if problem(seen) is not None or (seen.service is not None and _is_claimed(seen.service, seen)):
         return []
     return [ClaimService()]
+
+
+def _is_claimed(service: ServiceSeen, seen: Observation) -> bool:
+    """Say whether the Service says whose it is, and what is to become of it when its policy is gone."""
+    hands_back = seen.policy.spec.deletion_policy == "HandBack"
+    return service.claimed_by == seen.policy.identity.uid and (service.made_by_us or service.hands_back == hands_back)
 
 
 def _traffic(seen: Observation) -> list[Effect]:
@@ -99,7 +108,12 @@ def _may_roll(seen: Observation) -> bool:
 
 
 def _leftovers(seen: Observation) -> list[Effect]:
-    """Versions that neither serve, nor are rolled out, nor stay warm: scaled away, and removed once no pod is left."""
+    """Versions that neither serve, nor are rolled out, nor stay warm: scaled away, and removed once no pod is left.
+
+    None goes while a selector that is not ours may still reach it: of an earlier policy that handed its Service back, for instance.
+    """
+    if seen.champion is None and seen.service is not None and seen.service.found_selector:
+        return []
     serving = [run for run in seen.runs if slot(run.status.phase) is Slot.SERVING]
     kept = {seen.champion, *(run.status.version for run in serving)}
     alone = not mode_of(seen.policy).reaches_every_version
@@ -145,7 +159,9 @@ def _next_to_prune(seen: Observation) -> list[RunSeen]:
     """Return the oldest run beyond the limit, if any: one at a time, since the episodes of several may be more than status holds."""
     kept = {seen.champion, seen.previous}
     finished = [run for run in seen.runs if run.by_operator and not run.live and not run.deleting and run.status.version not in kept]
-    youngest_first = sorted(finished, key=lambda run: run.identity.created, reverse=True)
+    # Two may have been created in the same second: then the number tells.
+    me = seen.policy.identity.name
+    youngest_first = sorted(finished, key=lambda run: (run.identity.created, naming.run_number(me, run.name) or 0), reverse=True)
     beyond = youngest_first[seen.policy.spec.run_history_limit :]
     return [run for run in beyond if not is_still_counted(run, seen)][-1:]
 
@@ -155,31 +171,3 @@ def _episodes(run: RunSeen) -> list[HandledAlert]:
     evidence = (*run.spec.evidence, *run.status.evidence)
     keys = dict.fromkeys((item.fingerprint, item.starts_at) for item in evidence if item.fingerprint)
     return [HandledAlert(fingerprint=fingerprint, starts_at=starts_at) for fingerprint, starts_at in keys][-_HANDLED_LIMIT:]
-
-
-@dataclass(frozen=True, slots=True)
-class Orphans:
-    """What is left of a policy that no longer exists: its Service, its route, and the Deployments of its versions."""
-
-    service: ServiceSeen | None
-    deployments: tuple[DeploymentSeen, ...]
-    route: RouteSeen | None = None
-
-
-def sweep(left: Orphans) -> tuple[Effect, ...]:
-    """Return what a deleted policy asks for: the champion keeps serving, a candidate goes, its traffic first. Nothing that serves moves."""
-    record = left.route if left.route is not None and left.route.champion else left.service
-    if record is None:
-        return ()
-    kept = {record.champion, record.previous}
-    candidates = [deployment for deployment in left.deployments if deployment.version and deployment.version not in kept]
-    effects: list[Effect] = []
-    if record.champion and _is_shared(record):
-        effects.append(SendTraffic(record.champion, record.previous))
-    return (*effects, *(RemoveVersion(deployment.identity) for deployment in candidates))
-
-
-def _is_shared(record: ServiceSeen | RouteSeen) -> bool:
-    if isinstance(record, RouteSeen):
-        return record.routing.shared
-    return bool(record.selector) and naming.VERSION not in record.selector

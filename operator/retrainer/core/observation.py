@@ -129,6 +129,9 @@ class DeploymentSeen:
     template_generation: int = 0
     recycled_by: str = ""
     digest: str = ""
+    serves: str = ""
+    """Of a version's: the Service it serves behind."""
+    ready: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,11 +146,22 @@ class ServiceSeen:
     champion: str = ""
     previous: str = ""
     cluster_ip: str = ""
+    selector_owner: str = ""
+    """The field manager that decides over the selector, where that is not us."""
+    recorded_selector: Mapping[str, str] = field(default_factory=dict)
+    """The selector that was found when the Service was adopted, as its annotation keeps it."""
+    hands_back: bool = False
+    """Whether the end of its policy restores that selector."""
     version: str = ""
     """The one version that it reaches, where it is a version's own."""
     retaken_at: datetime | None = None
     """When somebody else's change was last undone."""
     ports: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def found_selector(self) -> Mapping[str, str]:
+        """The selector that is somebody else's: as it was found, or as it stands; empty where there is none."""
+        return self.recorded_selector or ({} if naming.SERVES in self.selector else self.selector)
 
 
 @dataclass(frozen=True, slots=True)

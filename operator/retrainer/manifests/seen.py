@@ -1,6 +1,7 @@
 """Objects of the API → what the core sees of them. Everything else in them is forgotten here, which is what keeps the caches small."""
 
 import contextlib
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
@@ -110,6 +111,8 @@ def deployment_seen(body: Body) -> DeploymentSeen:
         component=labels.get(naming.COMPONENT, "") if ours else "",
         template_generation=int(annotations.get(naming.TEMPLATE_GENERATION, "0")),
         recycled_by=pod_annotations.get(naming.RECYCLED, ""),
+        serves=labels.get(naming.SERVES, "") if ours else "",
+        ready=(body.get("status") or {}).get("readyReplicas", 0),
         digest=annotations.get(naming.MANIFEST_DIGEST, ""),
     )
 
@@ -126,6 +129,9 @@ def service_seen(body: Body) -> ServiceSeen:
         champion=annotations.get(naming.CHAMPION, ""),
         previous=annotations.get(naming.PREVIOUS, ""),
         cluster_ip=spec.get("clusterIP") or "",
+        selector_owner=_selector_owner(body),
+        recorded_selector=json.loads(annotations.get(naming.FOUND_SELECTOR, "{}")),
+        hands_back=annotations.get(naming.DELETION_POLICY) == "HandBack",
         version=_labels(body).get(naming.VERSION, ""),
         retaken_at=moment(annotations, naming.RETAKEN),
         ports=tuple(_port(port) for port in spec.get("ports") or []),
@@ -141,6 +147,15 @@ def template_seen(body: Body) -> TemplateSeen:
         pod=spec["template"],
         progress_deadline_s=spec.get("progressDeadlineSeconds", 600),
     )
+
+
+def _selector_owner(body: Body) -> str:
+    """Return the field manager other than we that owns a Service's selector, empty where there is none."""
+    for entry in body["metadata"].get("managedFields") or []:
+        owns = "f:selector" in (entry.get("fieldsV1") or {}).get("f:spec", {})
+        if owns and entry.get("manager") != naming.FIELD_MANAGER:
+            return str(entry.get("manager") or "somebody unnamed")
+    return ""
 
 
 def moment(annotations: Mapping[str, str], name: str) -> datetime | None:

@@ -1,6 +1,7 @@
 """(policy, version, replicas) → the Deployment in which a version serves, and the Service that sends it traffic."""
 
 import copy
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -53,12 +54,20 @@ class Claim:
     policy: str
     policy_uid: str
     ports: tuple[Mapping[str, Any], ...]
+    hands_back: bool = False
 
 
 def claim_of(policy: PolicySeen) -> Claim:
     """Return what a policy claims."""
     wanted = policy.spec.serving.service
-    return Claim(policy.identity.namespace, wanted.name, policy.identity.name, policy.identity.uid, (a_port(policy),))
+    hands_back = policy.spec.deletion_policy == "HandBack"
+    return Claim(policy.identity.namespace, wanted.name, policy.identity.name, policy.identity.uid, (a_port(policy),), hands_back)
+
+
+def claim_left_behind(service: ServiceSeen) -> Claim:
+    """Return the claim of a policy that no longer exists."""
+    meta = service.identity
+    return Claim(meta.namespace, meta.name, service.policy, service.claimed_by, service.ports, service.hands_back)
 
 
 def a_port(policy: PolicySeen) -> Manifest:
@@ -90,6 +99,17 @@ def routed_service(claim: Claim, service: ServiceSeen | None, route: SendTraffic
     return _service(claim, service, marks(route.champion, route.previous, retaken_at), selector)
 
 
+def handed_back_service(service: ServiceSeen) -> Manifest:
+    """Return the Service with the selector that was found, and nothing else of ours: what an apply no longer names goes."""
+    meta = service.identity
+    return {
+        "apiVersion": Kind.SERVICE.api_version,
+        "kind": Kind.SERVICE.kind,
+        "metadata": {"namespace": meta.namespace, "name": meta.name, "resourceVersion": meta.resource_version, "uid": meta.uid},
+        "spec": {"selector": dict(service.recorded_selector)},
+    }
+
+
 def marks(champion: str, previous: str, retaken_at: datetime | None) -> dict[str, str]:
     """Return the annotations that say on the object itself who serves, and when somebody else's change of it was last undone."""
     told = {naming.CHAMPION: champion, naming.PREVIOUS: previous, naming.RETAKEN: retaken_at.isoformat() if retaken_at else ""}
@@ -102,6 +122,9 @@ def _service(claim: Claim, service: ServiceSeen | None, annotations: dict[str, s
     if service is None or service.made_by_us:
         annotations = annotations | {naming.MADE: "true"}
         spec["ports"] = [dict(port) for port in claim.ports]
+    else:
+        annotations = annotations | _found(claim, service)
+        del meta["labels"][naming.MANAGED_BY]  # it is its owner's to say: every Service of a Helm chart has this label
     if selector is not None:
         spec["selector"] = selector
     if service is not None:
@@ -115,6 +138,12 @@ def _service(claim: Claim, service: ServiceSeen | None, annotations: dict[str, s
     }
 
 
+def _found(claim: Claim, service: ServiceSeen) -> dict[str, str]:
+    """Keep what is needed once the policy is gone: the selector that was found, and whether it is to be restored."""
+    found = {naming.FOUND_SELECTOR: json.dumps(dict(service.found_selector), sort_keys=True)} if service.found_selector else {}
+    return found | ({naming.DELETION_POLICY: "HandBack"} if claim.hands_back else {})
+
+
 def _template(pod: Mapping[str, Any], labels: dict[str, str], container: str, variable: str, version: str) -> Manifest:
     template = copy.deepcopy(dict(pod))
     meta = template.get("metadata") or {}
@@ -122,7 +151,7 @@ def _template(pod: Mapping[str, Any], labels: dict[str, str], container: str, va
     if meta.get("annotations"):
         template["metadata"]["annotations"] = dict(meta["annotations"])
     for each in template["spec"]["containers"]:
-        if each["name"] == container:
+        if each["name"] == container and version != naming.ADOPTED:  # what is adopted goes on with the environment it has
             others = [entry for entry in each.get("env") or [] if entry["name"] != variable]
             each["env"] = [*others, {"name": variable, "value": version}]
     return template

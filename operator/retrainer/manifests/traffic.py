@@ -4,13 +4,13 @@ from dataclasses import replace
 from datetime import datetime
 
 from retrainer.core.actions import SendTraffic
-from retrainer.core.housekeeping import Orphans
 from retrainer.core.kinds import Manifest
 from retrainer.core.observation import Observation
+from retrainer.core.sweeping import Orphans
 from retrainer.core.traffic.contention import remembered
 from retrainer.core.traffic.gateway import routing
 from retrainer.manifests.route import route
-from retrainer.manifests.serving import Claim, claim_of, routed_service
+from retrainer.manifests.serving import Claim, claim_left_behind, claim_of, routed_service
 
 
 def shares(seen: Observation, asked: SendTraffic, retaken_at: datetime | None = None) -> Manifest:
@@ -30,6 +30,4 @@ def shares_left_behind(left: Orphans, asked: SendTraffic) -> Manifest:
         alone = replace(one.routing, weights=((asked.champion, 100),), mirrored="", cookie="")
         return route(claim, one, asked, alone, one.retaken_at)
     assert left.service is not None, "something carried the traffic"
-    service = left.service
-    claim = Claim(service.identity.namespace, service.identity.name, service.policy, service.claimed_by, service.ports)
-    return routed_service(claim, service, asked, service.retaken_at)
+    return routed_service(claim_left_behind(left.service), left.service, asked, left.service.retaken_at)

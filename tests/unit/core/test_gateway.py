@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from retrainer.api.v1alpha1 import ModelRetrainPolicySpec
 from retrainer.core.acceptance import problem
 from retrainer.core.actions import ReleaseService, RemoveRoute, RemoveVersion, SendTraffic
-from retrainer.core.housekeeping import Orphans, sweep, tidy
+from retrainer.core.housekeeping import tidy
 from retrainer.core.observation import PolicySeen
 from retrainer.core.phases import Outcome, Phase
 from retrainer.core.route import RouteSeen
 from retrainer.core.run import advance
+from retrainer.core.sweeping import Orphans, sweep
 from retrainer.core.traffic import mode_of
 from tests.builders import (
     CANDIDATE,

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -15,7 +16,7 @@ from retrainer.core.actions import (
     ScaleVersion,
     SendTraffic,
 )
-from retrainer.core.housekeeping import Orphans, handled_alerts, sweep, tidy
+from retrainer.core.housekeeping import handled_alerts, tidy
 from retrainer.core.observation import RunSeen
 from retrainer.core.phases import Phase
 from tests.builders import (
@@ -159,6 +160,13 @@ def pruned(policy: Part, *runs: RunSeen) -> tuple[list[str], tuple[HandledAlert,
     return deleted, handled_alerts(world)
 
 
+@pytest.mark.parametrize("numbers", [(9, 10), (10, 9)])
+def test_of_two_runs_of_the_same_second_the_lower_number_is_pruned(numbers: tuple[int, int]) -> None:
+    created, status = NOW - timedelta(days=9), {"handled_alerts": [{"fingerprint": f"{n}-0", "starts_at": NOW} for n in numbers]}
+    runs = [replace(old_run(n), identity=replace(old_run(n).identity, created=created)) for n in numbers]
+    assert pruned(a_policy(run_history_limit=1, status=status), *runs)[0] == ["churn-risk-9"]
+
+
 def test_a_runs_alerts_are_remembered_before_it_is_pruned() -> None:
     policy, runs = a_policy(run_history_limit=1), (old_run(1), old_run(2))
     deleted, handled = pruned(policy, *runs)
@@ -203,19 +211,3 @@ def test_an_episode_that_two_triggers_saw_is_remembered_once() -> None:
     both = [{"trigger": name, "fingerprint": "f", "starts_at": NOW} for name in ("one", "two")]
     run = a_run(Phase.FINISHED, number=1, created=NOW - timedelta(days=99), outcome="Aborted", spec={"evidence": both})
     assert len(pruned(a_policy(run_history_limit=1), run, old_run(9))[1]) == 1
-
-
-def test_a_deleted_policy_leaves_its_champion_and_its_predecessor_and_takes_a_candidate_back_selector_first() -> None:
-    deployments = tuple(a_deployment(version) for version in (CHAMPION, PREVIOUS, CANDIDATE))
-    effects = sweep(Orphans(a_service(previous=PREVIOUS, shared=True), deployments))
-    assert effects == (SendTraffic(CHAMPION, PREVIOUS), RemoveVersion(deployments[2].identity))
-
-
-def test_a_deleted_policy_without_a_canary_moves_nothing() -> None:
-    assert sweep(Orphans(a_service(), (a_deployment(CHAMPION),))) == ()
-    assert sweep(Orphans(None, (a_deployment(CHAMPION),))) == ()
-
-
-def test_a_deleted_policy_that_never_served_leaves_nothing() -> None:
-    first = a_deployment(CANDIDATE)
-    assert sweep(Orphans(a_service(""), (first,))) == (RemoveVersion(first.identity),)

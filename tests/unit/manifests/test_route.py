@@ -6,9 +6,9 @@ import pytest
 
 from retrainer.core import naming
 from retrainer.core.actions import AddressVersion, SendTraffic
-from retrainer.core.housekeeping import Orphans
 from retrainer.core.kinds import Manifest
 from retrainer.core.route import RouteSeen
+from retrainer.core.sweeping import Orphans
 from retrainer.core.traffic.gateway import routing
 from retrainer.manifests.route import route_seen, version_service
 from retrainer.manifests.traffic import shares, shares_left_behind

@@ -1,6 +1,6 @@
 """`ModelRetrainPolicy.spec`: when to retrain, how to train, what is good enough, how to roll out."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -80,3 +80,7 @@ class ModelRetrainPolicySpec(Model):
     gate: Gate = Field(description="What is good enough.")
     serving: Serving = Field(description="Where versions serve.")
     rollout: Rollout = Field(description="How traffic is shifted to a candidate.")
+    deletion_policy: Literal["Retain", "HandBack"] = Field(
+        default="Retain",
+        description="What becomes of the Service with the policy. Retain: the champion serves on. HandBack: the selector found at the adoption is restored.",
+    )

@@ -13,7 +13,7 @@ from retrainer.core.holding import Held, weight_is_held
 from retrainer.core.judging import counted, due_at, judged
 from retrainer.core.observation import Observation, RunSeen
 from retrainer.core.run.approval import to_promotion
-from retrainer.core.run.deploying import deploy, is_overdue, why_not_ready
+from retrainer.core.run.deploying import deploy, is_overdue, replicas_of, why_not_ready
 from retrainer.core.run.pending import frozen_of
 from retrainer.core.run.rollback import roll_back
 from retrainer.core.run.step import Step, hold, wait
@@ -72,7 +72,7 @@ def _share(asked: SendTraffic) -> str:
 
 def _shift(run: RunSeen, seen: Observation, asked: SendTraffic, wanted: int) -> list[Effect]:
     """Return what puts a weight in place, pods before traffic: nothing once it is."""
-    if _replicas(seen, asked.candidate) != wanted:
+    if replicas_of(seen, asked.candidate) != wanted:
         return [deploy(run, wanted)]
     if len(seen.backend(asked.candidate).ready) >= wanted and not mode_of(seen.policy).carries(seen, asked):
         return [asked]
@@ -174,11 +174,6 @@ def _too_long_inconclusive(analysis: Analysis, rollout: Rollout, now: datetime) 
     if since is None or now < since + timedelta(seconds=seconds(rollout.inconclusive.deadline)):
         return None
     return f"no conclusive analysis for {rollout.inconclusive.deadline}: {analysis.message}"
-
-
-def _replicas(seen: Observation, version: str) -> int:
-    deployment = seen.backend(version).deployment
-    return deployment.replicas if deployment else 0
 
 
 def _with(run: RunSeen, status: ModelRetrainRunStatus) -> RunSeen:

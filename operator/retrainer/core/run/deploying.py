@@ -24,7 +24,7 @@ def deploying(run: RunSeen, seen: Observation) -> Step:
         told = f"compared with {frozen_of(status).champion or 'nothing'}, but {seen.champion} serves by now: start another run"
         return roll_back(run, seen, "ChampionChanged", told)
     wanted = _first_pods(run, seen)
-    effects: list[Effect] = [deploy(run, wanted)]
+    effects: list[Effect] = [] if replicas_of(seen, version) == wanted else [deploy(run, wanted)]
     # The version before the champion stays warm for as long as the champion is watched: an emergency's candidate comes up beside it.
     leaving = _leaving(run, seen) if seen.watched is None else []
     effects += [ScaleVersion(backend.version, 0) for backend in leaving if backend.deployment and backend.deployment.replicas]
@@ -89,6 +89,12 @@ def deploy(run: RunSeen, replicas: int) -> DeployVersion:
 def is_up(run: RunSeen, seen: Observation) -> bool:
     """Say whether the candidate's first pods are ready."""
     return len(seen.backend(run.status.version or "").ready) >= _first_pods(run, seen)
+
+
+def replicas_of(seen: Observation, version: str) -> int:
+    """Return how many pods a version's Deployment asks for; 0 where there is none."""
+    deployment = seen.backend(version).deployment
+    return deployment.replicas if deployment else 0
 
 
 def is_overdue(run: RunSeen, seen: Observation, reason: str) -> bool:
