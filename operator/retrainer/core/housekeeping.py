@@ -17,6 +17,7 @@ from retrainer.core.actions import (
     ScaleVersion,
     SendTraffic,
 )
+from retrainer.core.capacity import champion_size
 from retrainer.core.limits import is_still_counted
 from retrainer.core.observation import Observation, RunSeen, ServiceSeen
 from retrainer.core.phases import Event, Phase, Reaction, Slot, reaction, slot
@@ -92,7 +93,7 @@ def _champion(seen: Observation) -> list[Effect]:
     champion, template = seen.champion, seen.template
     if champion is None or template is None:
         return []
-    deployment, replicas = seen.backend(champion).deployment, seen.policy.spec.serving.replicas
+    deployment, replicas = seen.backend(champion).deployment, champion_size(seen)
     if deployment is None:
         return [DeployVersion(champion, replicas, template.pod, template.generation)]
     if deployment.template_generation != template.generation and _may_roll(seen):

@@ -5,13 +5,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from retrainer.core import naming
 from retrainer.core.actions import DeployVersion, SendTraffic
 from retrainer.core.kinds import Kind, Manifest
 from retrainer.core.observation import Component, PolicySeen, ServiceSeen
 from retrainer.manifests.metadata import metadata
+
+# Capacity never dips, neither when a template rolls nor when pods are recycled, unless there is no room for one pod more.
+_ROLLING: Final = {"Both": {"maxUnavailable": 0, "maxSurge": 1}, "Replace": {"maxUnavailable": 1, "maxSurge": 0}}
 
 
 def deployment(policy: PolicySeen, wanted: DeployVersion) -> Manifest:
@@ -38,8 +41,7 @@ def deployment(policy: PolicySeen, wanted: DeployVersion) -> Manifest:
             "replicas": wanted.replicas,
             "revisionHistoryLimit": 1,
             "selector": {"matchLabels": ours},
-            # Capacity never dips, neither when a template rolls nor when pods are recycled.
-            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}},
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": _ROLLING[serving.capacity]},
             "template": template,
         },
     }

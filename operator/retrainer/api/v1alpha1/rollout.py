@@ -85,8 +85,23 @@ class ServicePorts(Model):
 class Serving(Model):
     """Where versions serve."""
 
+    model_config = rules(
+        (
+            "self.capacity == 'Both' || self.replicas > 1",
+            "capacity Replace needs at least 2 replicas: one pod gives way while another serves",
+        ),
+        (
+            "self.capacity == 'Both' || has(self.traffic.replicas)",
+            "capacity Replace needs traffic.replicas: what a version has to answer then grows with its pods",
+        ),
+    )
+
     deployment_ref: DeploymentRef = Field(description="The Deployment that holds the pod template.")
     replicas: int = Field(default=3, ge=1, le=200, description="Pods of the version that serves.")
+    capacity: Literal["Both", "Replace"] = Field(
+        default="Both",
+        description="Both: candidate and champion at full size at once. Replace: the champion gives a pod for each one the candidate takes.",
+    )
     service: ServicePorts = Field(description="The Service that clients call.")
     model_env: ModelEnv = Field(default=ModelEnv(), description="How a pod is told its version.")
     pinned_version: Annotated[str, Field(pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$", max_length=32)] = Field(

@@ -8,6 +8,7 @@ from retrainer.api.v1alpha1 import ModelRetrainRunStatus, seconds
 from retrainer.api.v1alpha1.rollout import Rollout
 from retrainer.api.v1alpha1.run_status import Analysis
 from retrainer.core.actions import Effect, SendTraffic
+from retrainer.core.capacity import candidate_size, grown, replaces
 from retrainer.core.commands import promotion_is_asked
 from retrainer.core.holding import Held, weight_is_held
 from retrainer.core.judging import counted, due_at, judged
@@ -38,7 +39,7 @@ def canary(run: RunSeen, seen: Observation) -> Step:
         return to_promotion(run, seen, "PromotedByHand", told)
     mode = mode_of(seen.policy)
     # A shadow has its full size already, and keeps it.
-    wanted = mode.pods_for(100 if rollout.mirror else asked.weight, seen.policy.spec.serving.replicas)
+    wanted = candidate_size(seen, 100 if rollout.mirror else asked.weight)
     before = status.analysis
     in_place = before is not None and (before.weight, before.mirrored) == (asked.weight, asked.mirrored)
     effects = _shift(run, seen, asked, wanted)
@@ -71,12 +72,16 @@ def _share(asked: SendTraffic) -> str:
 
 
 def _shift(run: RunSeen, seen: Observation, asked: SendTraffic, wanted: int) -> list[Effect]:
-    """Return what puts a weight in place, pods before traffic: nothing once it is."""
-    if replicas_of(seen, asked.candidate) != wanted:
-        return [deploy(run, wanted)]
-    if len(seen.backend(asked.candidate).ready) >= wanted and not mode_of(seen.policy).carries(seen, asked):
+    """Return what puts a weight in place, pods before traffic: nothing once it is.
+
+    Where the champion gives the pods, traffic comes with the first of them: the champion must not be left with more than its pods carry.
+    """
+    ready, in_place = len(seen.backend(asked.candidate).ready), mode_of(seen.policy).carries(seen, asked)
+    if replaces(seen) and ready and not in_place:
         return [asked]
-    return []
+    if replicas_of(seen, asked.candidate) != (step := grown(seen, asked.candidate, wanted)):
+        return [deploy(run, step)]
+    return [] if ready < wanted or in_place else [asked]
 
 
 def _measured_from_now(run: RunSeen, seen: Observation, rollout: Rollout, asked: SendTraffic) -> Step:

@@ -5,6 +5,7 @@ from typing import Final
 
 from retrainer.api.v1alpha1.rollout import Rollout
 from retrainer.core.actions import DeployVersion, Effect, ScaleVersion
+from retrainer.core.capacity import candidate_size, replaces
 from retrainer.core.commands import promotion_is_asked
 from retrainer.core.observation import Backend, Observation, RunSeen
 from retrainer.core.phases import Phase
@@ -134,7 +135,8 @@ def _leaving(run: RunSeen, seen: Observation) -> list[Backend]:
 
 def _first_pods(run: RunSeen, seen: Observation) -> int:
     frozen = frozen_of(run.status)
-    full = seen.policy.spec.serving.replicas
+    if replaces(seen):
+        return 1
     if seen.champion is None or run.redeploys or not (share := first_share(frozen.rollout)):
-        return full
-    return mode_of(seen.policy).pods_for(share, full)
+        return seen.policy.spec.serving.replicas
+    return candidate_size(seen, share)

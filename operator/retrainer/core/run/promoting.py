@@ -6,12 +6,13 @@ from datetime import datetime, timedelta
 from retrainer.api.v1alpha1 import seconds
 from retrainer.api.v1alpha1.run_status import Analysis
 from retrainer.core.actions import Effect, RecycleVersion, SendTraffic
+from retrainer.core.capacity import candidate_size, grown, replaces
 from retrainer.core.holding import weight_is_held
 from retrainer.core.judging import counted, due_at, judged
 from retrainer.core.observation import Observation, RunSeen
 from retrainer.core.phases import Outcome, Phase
 from retrainer.core.run.canary import refused
-from retrainer.core.run.deploying import deploy, is_overdue, is_up, why_not_ready
+from retrainer.core.run.deploying import deploy, is_overdue, is_up, replicas_of, why_not_ready
 from retrainer.core.run.pending import frozen_of
 from retrainer.core.run.return_check import to_be_checked
 from retrainer.core.run.rollback import return_to_previous, roll_back
@@ -28,21 +29,38 @@ def promoting(run: RunSeen, seen: Observation) -> Step:
     asked = SendTraffic(version, old)
     if mode_of(seen.policy).carries(seen, asked):
         return _promoted(run, seen)
-    backend, full = seen.backend(version), seen.policy.spec.serving.replicas
+    backend, full = seen.backend(version), candidate_size(seen, 100)
     if seen.champion is not None and not backend.ready:
         return roll_back(run, seen, "CandidateNotReady", "the candidate lost its last ready pod before its promotion")
     if not run.redeploys and (halt := weight_is_held(seen, status.phase)) is not None:
         return wait(status, now, halt.reason, f"{halt.message}: the candidate is promoted once {halt.until}")
-    if backend.deployment is None or backend.deployment.replicas != full:
-        return wait(status, now, "ScalingUp", f"the candidate gets its full size of {full} pods", deploy(run, full), after=5)
-    if len(backend.ready) < full:
-        told = f"{len(backend.ready)} of {full} candidate pods are ready: {why_not_ready(seen, version)}"
-        if is_overdue(run, seen, "ScalingUp"):
-            return roll_back(run, seen, "CandidateNotReady", told)
-        return wait(status, now, "ScalingUp", told, after=5)
+    if (growing := _growing(run, seen, full)) is not None:
+        return growing
     if refusal := mode_of(seen.policy).refusal(seen):
         return refused(run, seen, refusal)
     return wait(status, now, "Switching", f"all traffic goes to {version}", asked, after=1)
+
+
+def _growing(run: RunSeen, seen: Observation, full: int) -> Step | None:
+    """Bring the candidate to the size it needs for all the traffic; None once it has it."""
+    status, now, version = run.status, seen.now, run.status.version or ""
+    ready = len(seen.backend(version).ready)
+    if replaces(seen) and seen.champion != version and not mode_of(seen.policy).is_shared(seen):
+        shared = SendTraffic(seen.champion or "", seen.previous or "", version, _share(seen, version))
+        return wait(status, now, "ScalingUp", "the candidate shares the traffic while it takes the champion's pods", shared, after=1)
+    if replicas_of(seen, version) != (step := grown(seen, version, full)):
+        return wait(status, now, "ScalingUp", f"the candidate gets its full size of {full} pods", deploy(run, step), after=5)
+    if ready >= full:
+        return None
+    told = f"{ready} of {full} candidate pods are ready: {why_not_ready(seen, version)}"
+    if is_overdue(run, seen, "ScalingUp"):
+        return roll_back(run, seen, "CandidateNotReady", told)
+    return wait(status, now, "ScalingUp", told, after=5)
+
+
+def _share(seen: Observation, version: str) -> int:
+    """Return the share of the traffic that a version's ready pods carry, in whole percent."""
+    return max(1, min(99, round(100 * len(seen.backend(version).ready) / seen.policy.spec.serving.replicas)))
 
 
 def _promoted(run: RunSeen, seen: Observation) -> Step:
