@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import datetime
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -11,6 +12,11 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from retrainer.api.v1alpha1.traffic import ParentRef
+from retrainer.core.actions import SendTraffic
+from retrainer.core.route import Routing
+from retrainer.manifests.route import route
+from retrainer.manifests.serving import Claim
 from tests.client.burst import Hit, Target, burst, call_while
 from tests.cluster.local.cluster import LocalCluster
 from tests.integration.account import Account
@@ -219,16 +225,32 @@ async def test_a_shadow_gets_copies_and_is_judged_by_them_before_its_first_weigh
 
 
 async def test_a_client_that_comes_back_with_its_cookie_meets_the_same_version(stage: Stage, data_plane: DataPlane) -> None:
-    champion = await stage.given_a_champion(serving=by_route(stage, affinityCookie="met"), rollout={"stepWeights": [50]})
+    """Traefik gives no cookies, so no policy may ask it to; that it keeps those who have one is shown on the rules alone."""
+    champion = await stage.given_a_champion(serving=by_route(stage), rollout={"stepWeights": [50]})
     stage.figures.of = lambda _: None
     await stage.when_paged()
     run = await stage.then_run_is_in("churn-2", "Canary", "Step1")
     candidate = run["status"]["version"]
-    new = await burst(Target(data_plane.port, host(stage)), 400)
-    assert set(versions(new)) == {champion, candidate}
+    claim = Claim(stage.namespace, SERVICE, "churn", "", ())
+    shared = (champion, 50), (candidate, 50)
+    kept = Routing((ParentRef.model_validate(parent()),), ("kept.example.org",), 80, shared, cookie="met")
+    manifest = route(claim, None, SendTraffic(champion, "", candidate, 50), kept)
+    manifest["metadata"] = {"namespace": stage.namespace, "name": "kept"}
+    await stage.api.create("httproutes", manifest)
+    target = Target(data_plane.port, "kept.example.org")
+    async with asyncio.timeout(30):
+        while set(versions(await burst(target, 100))) != {champion, candidate}:
+            pass
     for version in (champion, candidate):
-        hits = await burst(Target(data_plane.port, host(stage), cookie=f"theme=dark; met={version}"), 400)
+        hits = await burst(replace(target, cookie=f"theme=dark; met={version}"), 400)
         assert (failed(hits), set(versions(hits))) == ([], {version})
+
+
+async def test_affinity_is_refused_where_the_gateway_gives_no_cookies(stage: Stage) -> None:
+    await stage.given_a_platform()
+    await stage.given_a_policy(serving=by_route(stage, affinityCookie="met"))
+    told = await stage.then_condition("Ready", "False", "AffinityNotSupported")
+    assert "HTTPRouteBackendRequestHeaderModification" in told["message"]
 
 
 async def test_the_weight_is_taken_within_two_seconds_of_losing_the_last_ready_endpoint(stage: Stage, data_plane: DataPlane) -> None:

@@ -10,7 +10,9 @@ from typing import Final
 from retrainer.core import adoption
 from retrainer.core.observation import Observation
 
+# What a GatewayClass says of itself. It has no word for response filters on backends; who knows request filters there knows both.
 _MIRROR: Final = "HTTPRouteRequestMirror"
+_FILTERS: Final = "HTTPRouteBackendRequestHeaderModification"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +89,24 @@ def gateway_is_not_available(seen: Observation) -> Problem | None:
 def gateway_cannot_mirror(seen: Observation) -> Problem | None:
     """A gateway that does not know a filter may answer every request with 500, and accept the route nevertheless."""
     features = seen.surroundings.gateway_features
-    if features is None or _MIRROR in features:
+    if features is None or not seen.policy.spec.rollout.mirror or _MIRROR in features:
         return None
     return Problem(
         "MirrorNotSupported",
         f"not every Gateway of spec.serving.traffic.gatewayAPI lists {_MIRROR} in its class's status.supportedFeatures: "
         "name one that does, or set spec.rollout.mirror to false",
+    )
+
+
+def gateway_cannot_give_cookies(seen: Observation) -> Problem | None:
+    """A gateway that does not know filters on backends may leave them out without a word: no client would be kept."""
+    features, wanted = seen.surroundings.gateway_features, seen.policy.spec.serving.traffic.gateway_api
+    if features is None or wanted is None or not wanted.affinity_cookie or _FILTERS in features:
+        return None
+    return Problem(
+        "AffinityNotSupported",
+        f"not every Gateway of spec.serving.traffic.gatewayAPI lists {_FILTERS} in its class's status.supportedFeatures: "
+        "name one that does, or take affinityCookie away",
     )
 
 
@@ -156,6 +170,7 @@ CHECKS: Final[tuple[Callable[[Observation], Problem | None], ...]] = (
     volume_is_missing_or_not_shared,
     gateway_is_not_available,
     gateway_cannot_mirror,
+    gateway_cannot_give_cookies,
     deployment_is_missing,
     container_is_missing,
     selector_is_owned_by_other,

@@ -199,6 +199,16 @@ def test_a_gateway_that_cannot_copy_requests_is_told_before_anything_starts() ->
     ]
 
 
+def test_a_gateway_that_leaves_cookies_out_is_told_before_anything_starts() -> None:
+    def found(cookie: str, features: set[str] | None) -> str:
+        told = problem(seen(a_policy_by_route(affinity_cookie=cookie), surroundings=a_neighbourhood(gateway_features=features)))
+        return told.reason if told else ""
+
+    able = {"HTTPRouteBackendRequestHeaderModification"}
+    assert [found("met", features) for features in (None, able, {"HTTPRouteRequestMirror"})] == ["", "", "AffinityNotSupported"]
+    assert found("", set()) == ""
+
+
 def test_weights_that_somebody_else_has_changed_are_written_again() -> None:
     changed = a_route(asked=SendTraffic(CHAMPION, "", CANDIDATE, 60))
     assert canary(changed, **an_analysis(last_at=None))[0] == (SendTraffic(CHAMPION, "", CANDIDATE, 10),)
