@@ -107,6 +107,7 @@ class DataPlane:
         return [
             *flags,
             "--providers.kubernetesgateway=true",
+            "--providers.providersthrottleduration=50ms",  # 2 s by default: so long may a route wait behind a change of endpoints
             f"--entrypoints.web.address=127.0.0.1:{self.port}",
             "--global.checknewversion=false",
             "--global.sendanonymoususage=false",

@@ -131,9 +131,9 @@ async def then_split_is(stage: Stage, target: Target, candidate: str, weight: in
 
 
 def print_following(name: str, hits: list[Hit], write: datetime, gone: str, come: str) -> None:
-    """Print how long after a write the first request was answered by the new version, and the last one by the old."""
+    """Print how long after a write the first request met the version that came, and the last one the version that went."""
     at = write.timestamp()
-    first = min((hit.answered for hit in hits if hit.version == come and hit.sent > at), default=at)
+    first = min((hit.sent for hit in hits if hit.version == come and hit.sent > at), default=at)
     last = max((hit.sent for hit in hits if hit.version == gone), default=at)
     print(f"{name}: first request to follow {1000 * (first - at):.0f} ms after the write, last of the old {1000 * (last - at):.0f} ms")
 
