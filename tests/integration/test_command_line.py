@@ -87,6 +87,26 @@ async def test_a_policy_is_paused_and_resumed_and_a_canary_promoted(stage: Stage
     await stage.then_run_ends(name, "Succeeded")
 
 
+async def test_an_earlier_version_is_found_and_brought_back(stage: Stage, kubectl: Kubectl) -> None:
+    first = await stage.given_a_champion()
+    assert "has no version to go back to" in (await kubectl.ask(stage, "rollback", "churn")).stderr
+    name = (await kubectl(stage, "trigger", "churn", "--emergency", "a strike", "--max-weight", "20")).split()[2]
+    run = await stage.then_run_is_in(name, "Finished")
+    assert run["spec"]["emergency"] == {"reason": "a strike", "maxWeight": 20}
+    await stage.then_serves(run["status"]["version"])
+
+    def kept() -> set[str]:
+        return {one["version"] for one in stage.policy_status().get("versions") or ()}
+
+    await stage.then(lambda: first in kept(), f"{first} is kept")
+    outcomes = {one["version"]: one["outcome"] for one in await kubectl.json(stage, "versions", "churn")}
+    assert outcomes == {first: "Served", run["status"]["version"]: "Serves"}
+    refused = await kubectl.ask(stage, "rollback", "churn", "--to", "nothing")
+    assert (refused.returncode, first in refused.stderr) == (1, True)
+    await kubectl(stage, "rollback", "churn")
+    await stage.then_serves(first)
+
+
 async def test_all_policies_with_a_label_are_retrained_by_one_command(stage: Stage, kubectl: Kubectl) -> None:
     stage.kubelet.play(trainer=FakeTrainer(train=trains(accuracy=0.9)))
     version = await stage.given_a_champion()

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from retrainer.api.v1alpha1.policy_status import VersionOutcome
 from retrainer.cli.session import Session
 from retrainer.core import naming
 from retrainer.core.kinds import Kind, Manifest, Ref
@@ -31,17 +32,26 @@ class Wanted:
     dry_run: bool = False
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     data: Mapping[str, str] = field(default_factory=dict)
+    priority: int | None = None
+    emergency: str = ""
+    """The reason of an emergency; empty for a run that can wait."""
+    max_weight: int | None = None
 
 
 async def start(session: Session, policy: PolicySeen, wanted: Wanted) -> str:
     """Create a run of the policy and return its name."""
     name = f"{policy.identity.name}-manual-{''.join(secrets.choice(_LETTERS) for _ in range(5))}"
     spec: Manifest = {"policyRef": {"name": policy.identity.name}, "trigger": "manual", "reason": wanted.reason}
-    for key, value in {
-        "message": wanted.message, "dryRun": wanted.dry_run, "hyperparameters": dict(wanted.hyperparameters), "data": dict(wanted.data),
-    }.items():  # fmt: skip
-        if value:
-            spec[key] = value
+    emergency = {"reason": wanted.emergency} | ({"maxWeight": wanted.max_weight} if wanted.max_weight else {})
+    optional = {
+        "message": wanted.message,
+        "dryRun": wanted.dry_run or None,
+        "hyperparameters": dict(wanted.hyperparameters),
+        "data": dict(wanted.data),
+        "priority": wanted.priority,
+        "emergency": emergency if wanted.emergency else {},
+    }
+    spec |= {name: value for name, value in optional.items() if value or value == 0}
     manifest: Manifest = {
         "apiVersion": Kind.RUN.api_version,
         "kind": Kind.RUN.kind,
@@ -59,9 +69,26 @@ async def annotate_run(session: Session, run: RunSeen, verb: str) -> str:
     return version
 
 
-async def annotate_policy(session: Session, policy: PolicySeen, verb: str) -> None:
-    """Ask something of a policy, with a value that it has not had before."""
-    await _annotate(session, Ref(Kind.POLICY, *policy.identity.key), {verb: secrets.token_hex(4)})
+async def annotate_policy(session: Session, policy: PolicySeen, verb: str, value: str = "") -> None:
+    """Ask something of a policy, with a value that it has not had before: a new word, after `value@` where one is given."""
+    word = secrets.token_hex(4)
+    await _annotate(session, Ref(Kind.POLICY, *policy.identity.key), {verb: f"{value}@{word}" if value else word})
+
+
+def version_to_return_to(policy: PolicySeen, wanted: str | None) -> str:
+    """Return the kept version that is wanted, or else the latest that served before; Refused with what there is instead."""
+    status = policy.status
+    champion = status.champion.version if status.champion else ""
+    kept = [one.version for one in status.versions if one.version != champion and one.outcome is not VersionOutcome.UNDER_WAY]
+    served = [one.version for one in status.versions if one.version in kept and one.outcome is VersionOutcome.SERVED]
+    chosen = wanted or (status.previous.version if status.previous else "") or next(iter(served), "")
+    if chosen in kept:
+        return chosen
+    there = ", ".join(kept) or "none"
+    name = policy.identity.name
+    if not chosen:
+        raise Refused(f"{name} has no version to go back to; kept are: {there}")
+    raise Refused(f"{name} keeps no version {chosen} beside what serves; kept are: {there}")
 
 
 async def _annotate(session: Session, ref: Ref, marks: Mapping[str, str]) -> None:

@@ -7,8 +7,16 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from retrainer.api.v1alpha1.policy_status import VersionOutcome
 from retrainer.cli.words import NONE, ago, colour_of, span, stamp, where
-from retrainer.core.observation import RunSeen
+from retrainer.core.observation import PolicySeen, RunSeen
+
+_OUTCOMES = {
+    VersionOutcome.UNDER_WAY: "cyan",
+    VersionOutcome.SERVES: "green",
+    VersionOutcome.SERVED: "",
+    VersionOutcome.REJECTED: "red",
+}
 
 
 def history(runs: Sequence[RunSeen], now: datetime) -> Table:
@@ -22,6 +30,14 @@ def history(runs: Sequence[RunSeen], now: datetime) -> Table:
             Text(where(run), colour_of(run)), f"{status.reason}: {status.message}", span(ended - run.identity.created),
             ago(run.identity.created, now),
         )  # fmt: skip
+    return table
+
+
+def versions(policy: PolicySeen, now: datetime) -> Table:
+    """Return one line a kept version, the latest first: each may be pinned or rolled back to, but one under way."""
+    table = _plain("VERSION", "OUTCOME", "SINCE", "RUN", "DIGEST")
+    for one in policy.status.versions:
+        table.add_row(one.version, Text(one.outcome, _OUTCOMES[one.outcome]), ago(one.since, now), one.run or NONE, one.digest[:19] or NONE)
     return table
 
 
