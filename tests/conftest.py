@@ -6,11 +6,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.cluster.cache import cache_root
+from tests.cluster.kubectl import install_kinds, run_kubectl
 from tests.cluster.local.cluster import LocalCluster
 
 _ROOT = Path(__file__).parent.parent
@@ -25,9 +27,7 @@ def control_plane() -> Iterator[LocalCluster]:
     cluster = LocalCluster(f"{_NAME}{os.getpid()}", control_plane=True, controllers=True)
     try:
         _tool("up", "--control-plane", "--controllers", "--name", cluster.name)
-        kubectl = [str(cluster.binary("kubectl")), f"--kubeconfig={cluster.kubeconfig}"]
-        _run(*kubectl, "apply", "--server-side", "--filename", str(_CRDS))
-        _run(*kubectl, "wait", "--for=condition=Established", "--timeout=30s", "--filename", str(_CRDS))
+        install_kinds(partial(run_kubectl, cluster.binary("kubectl"), cluster.kubeconfig), _CRDS)
         yield cluster
     finally:
         _tool("down", "--name", cluster.name)

@@ -22,6 +22,14 @@ def run_kubectl(program: Path, kubeconfig: Path, *arguments: str, stdin: str | N
     return run([program, f"--kubeconfig={kubeconfig}", *arguments], stdin=stdin, timeout=120)
 
 
+def install_kinds(kubectl: Kubectl, definitions: Path) -> None:
+    """Apply CustomResourceDefinitions and return when the API server serves them."""
+    kubectl("apply", "--server-side", "--filename", str(definitions))
+    # Of a status that has no conditions at all yet, kubectl cannot wait for one: it fails at once.
+    for fact in ("jsonpath={.status.conditions}", "condition=Established"):
+        kubectl("wait", f"--for={fact}", "--timeout=30s", "--filename", str(definitions))
+
+
 def advertise(kubectl: Kubectl, node: str, resource: str, quantity: int) -> None:
     """Set an extended resource of the node's capacity and return when it is allocatable.
 

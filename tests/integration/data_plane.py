@@ -39,13 +39,6 @@ def local_addresses() -> Iterator[IPv4Network]:
         subprocess.run(["ip", "route", "del", *route], check=False)
 
 
-def install_kinds(cluster: LocalCluster, account: Account) -> None:
-    """Let the API server know the Gateway API's kinds."""
-    path = str(cluster.binary("gateway-api.yaml"))
-    account.kubectl("apply", "--server-side", "--filename", path)
-    account.kubectl("wait", "--for=condition=Established", "--timeout=30s", "--filename", path)
-
-
 def remove_kinds(cluster: LocalCluster, account: Account) -> None:
     """Let it forget them and all objects of them."""
     account.kubectl("delete", "--ignore-not-found", "--timeout=60s", "--filename", str(cluster.binary("gateway-api.yaml")))

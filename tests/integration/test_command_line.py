@@ -91,7 +91,7 @@ async def test_an_earlier_version_is_found_and_brought_back(stage: Stage, kubect
     first = await stage.given_a_champion()
     assert "has no version to go back to" in (await kubectl.ask(stage, "rollback", "churn")).stderr
     name = (await kubectl(stage, "trigger", "churn", "--emergency", "a strike", "--max-weight", "20")).split()[2]
-    run = await stage.then_run_is_in(name, "Finished")
+    run = await stage.then_run_is_in(name, "Watching")  # an emergency always watches
     assert run["spec"]["emergency"] == {"reason": "a strike", "maxWeight": 20}
     await stage.then_serves(run["status"]["version"])
 
@@ -105,6 +105,7 @@ async def test_an_earlier_version_is_found_and_brought_back(stage: Stage, kubect
     assert (refused.returncode, first in refused.stderr) == (1, True)
     await kubectl(stage, "rollback", "churn")
     await stage.then_serves(first)
+    await stage.then_run_ends(name, "RolledBack", "RollbackAsked")
 
 
 async def test_all_policies_with_a_label_are_retrained_by_one_command(stage: Stage, kubectl: Kubectl) -> None:

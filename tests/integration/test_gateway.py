@@ -18,10 +18,11 @@ from retrainer.core.route import Routing
 from retrainer.manifests.route import route
 from retrainer.manifests.serving import Claim
 from tests.client.burst import Hit, Target, burst, call_while
+from tests.cluster.kubectl import install_kinds
 from tests.cluster.local.cluster import LocalCluster
 from tests.integration.account import Account
 from tests.integration.audit import asked_at
-from tests.integration.data_plane import DataPlane, install_kinds, local_addresses, parent, remove_kinds
+from tests.integration.data_plane import DataPlane, local_addresses, parent, remove_kinds
 from tests.integration.observing import observed
 from tests.integration.stage import Stage, Theatre
 from tests.integration.team import SERVICE
@@ -42,7 +43,7 @@ RETAKEN = "retrainer.dev/retaken-at"
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def data_plane(control_plane: LocalCluster, account: Account, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DataPlane]:
     """Give a gateway that routes; it is there before the operator is, which looks for it once."""
-    await asyncio.to_thread(install_kinds, control_plane, account)
+    await asyncio.to_thread(install_kinds, account.kubectl, control_plane.binary("gateway-api.yaml"))
     api = await Api.of(control_plane.kubeconfig)
     plane = DataPlane(control_plane, account, api, tmp_path_factory.mktemp("traefik"))
     await plane.start()

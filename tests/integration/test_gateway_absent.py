@@ -4,9 +4,10 @@ import asyncio
 
 import pytest
 
+from tests.cluster.kubectl import install_kinds
 from tests.cluster.local.cluster import LocalCluster
 from tests.integration.account import Account
-from tests.integration.data_plane import install_kinds, parent, remove_kinds
+from tests.integration.data_plane import parent, remove_kinds
 from tests.integration.stage import Stage
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -22,7 +23,7 @@ async def test_a_policy_is_told_what_is_missing_and_is_served_once_it_is_there(
     ready = await stage.then_condition("Ready", "False", "GatewayNotAvailable")
     assert "install the Gateway API" in ready["message"]
     try:
-        await asyncio.to_thread(install_kinds, control_plane, account)
+        await asyncio.to_thread(install_kinds, account.kubectl, control_plane.binary("gateway-api.yaml"))
         assert await stage.operator.until_ended() == 0, "it ends, so that the kubelet starts it again"
         await stage.operator.start()
         run = await stage.then_run_ends("churn-1", "Succeeded", "Promoted")
