@@ -123,6 +123,7 @@ class Observer:
             older_same_target=_first(older, lambda other: _shares_target(other, policy)),
             foreign_services=_foreign(services, spec.serving.service.name, template),
             metrics_source_known=self._from.metrics.knows(spec.metrics_source),
+            queries_allowed=self._from.metrics.allows_queries(spec.metrics_source),
             volume_access=volume,
             routes_are_watched=self._from.world.routes_are_watched(),
             sharing_monitor=sharing,

@@ -83,6 +83,18 @@ REFUSED: dict[str, tuple[Manifest, str]] = {
     ),
     "a live metric without a bound": (rollout(preset="ErrorRate"), "set min, max or maxRegression: a rollout metric needs a bound"),
     "a comparison without a margin": (rollout(preset="Accuracy", min=0.5, compareTo="Champion"), "compareTo and maxRegression go together"),
+    "a live metric that is preset and query": (
+        rollout(preset="ErrorRate", query="x", max=1),
+        "either a preset or a query: set one of the two",
+    ),
+    "a query compared with the champion": (rollout(query="x", compareTo="Champion", maxRegression=0.1), "a query compares by itself"),
+    "a bound on a preset below what there can be": (rollout(preset="ErrorRate", max=-1), "no preset is ever negative"),
+    "metrics that are all without effect": (rollout(preset="ErrorRate", max=0.1, dryRun=True), "at least one must judge with effect"),
+    "an approval of another kind": (
+        spec(rollout={"approval": {"required": "Sometimes"}, "metrics": [{"preset": "ErrorRate", "max": 1}]}),
+        'Unsupported value: "Sometimes"',
+    ),
+    "a redeployment of nothing": (team.run(NAMESPACE, "back", redeploy={}), "redeploy needs the version that shall serve again"),
     "a rollout without metrics": (spec(rollout={"metrics": []}), "spec.rollout.metrics in body should have at least 1 items"),
     "a weight of 100": (spec(rollout={"stepWeights": [100]}), "should be less than or equal to 99"),
     "a negative replica count": (

@@ -59,6 +59,16 @@ def metrics_source_is_unknown(seen: Observation) -> Problem | None:
     )
 
 
+def queries_are_not_allowed(seen: Observation) -> Problem | None:
+    """A rollout metric asks in PromQL of its own, and the administrator does not let policies do that."""
+    asks = any(metric.query is not None for metric in seen.policy.spec.rollout.metrics)
+    if not asks or seen.surroundings.queries_allowed:
+        return None
+    source = seen.policy.spec.metrics_source
+    told = f"metrics source {source} takes no queries: use presets in rollout.metrics, or ask the administrator for allowQueries"
+    return Problem("QueriesNotAllowed", told)
+
+
 def volume_is_missing_or_not_shared(seen: Observation) -> Problem | None:
     """The claim for versions does not exist, or only one node may mount it."""
     modes, wanted = seen.surroundings.volume_access, seen.policy.spec.artifacts
@@ -167,6 +177,7 @@ CHECKS: Final[tuple[Callable[[Observation], Problem | None], ...]] = (
     model_type_is_taken,
     target_is_taken,
     metrics_source_is_unknown,
+    queries_are_not_allowed,
     volume_is_missing_or_not_shared,
     gateway_is_not_available,
     gateway_cannot_mirror,
@@ -178,4 +189,6 @@ CHECKS: Final[tuple[Callable[[Observation], Problem | None], ...]] = (
     adoption_is_under_way,
 )
 
-SERVING_CHECKS: Final = tuple(check for check in CHECKS if check not in {metrics_source_is_unknown, volume_is_missing_or_not_shared})
+SERVING_CHECKS: Final = tuple(
+    check for check in CHECKS if check not in {metrics_source_is_unknown, queries_are_not_allowed, volume_is_missing_or_not_shared}
+)

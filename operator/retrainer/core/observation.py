@@ -186,6 +186,8 @@ class Surroundings:
     older_same_target: str = ""
     foreign_services: tuple[str, ...] = ()
     metrics_source_known: bool = True
+    queries_allowed: bool = True
+    """Whether the policy's metrics source takes PromQL of the policy's own."""
     volume_access: tuple[str, ...] | None = None
     """Access modes of the volume claim; None when it was not looked at, empty when it does not exist."""
     sharing_monitor: tuple[Identity, ...] = ()

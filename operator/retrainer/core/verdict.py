@@ -10,7 +10,8 @@ from math import sqrt
 from statistics import NormalDist
 from typing import Final
 
-from retrainer.api.v1alpha1.rollout import RolloutMetric
+from retrainer.api.v1alpha1.common import cut
+from retrainer.api.v1alpha1.rollout_metric import RolloutMetric
 from retrainer.core.measurement import Counts, Measurement, NoData, Value
 from retrainer.core.presets import PRESETS
 
@@ -37,17 +38,17 @@ class Judgement:
 def judge(metric: RolloutMetric, candidate: Measurement, champion: Measurement | None, min_samples: int, looks: int) -> Judgement:
     """Judge one metric; `champion` is None where there is nothing to compare with, `looks` the number of analyses α is divided by."""
     if isinstance(candidate, NoData):
-        return Judgement(Verdict.NO_DATA, f"{metric.preset} of the candidate: {candidate.reason}, {candidate.message}")
+        return Judgement(Verdict.NO_DATA, f"{told_of(metric)} of the candidate: {candidate.reason}, {candidate.message}")
     samples = candidate.total if isinstance(candidate, Counts) else candidate.samples
     if samples < min_samples:
-        return Judgement(Verdict.INCONCLUSIVE, f"{metric.preset}: {samples:.0f} of {min_samples} samples")
+        return Judgement(Verdict.INCONCLUSIVE, f"{told_of(metric)}: {samples:.0f} of {min_samples} samples")
     absolute = _absolute(metric, candidate)
     if absolute is not None and absolute.verdict is Verdict.FAIL:
         return absolute
     if metric.max_regression is None or champion is None:
-        return absolute or Judgement(Verdict.PASS, f"{metric.preset} {figure(candidate):.3f}")
+        return absolute or Judgement(Verdict.PASS, f"{told_of(metric)} {figure(candidate):.3f}")
     if isinstance(champion, NoData):
-        return Judgement(Verdict.NO_DATA, f"{metric.preset} of the champion: {champion.reason}, {champion.message}")
+        return Judgement(Verdict.NO_DATA, f"{told_of(metric)} of the champion: {champion.reason}, {champion.message}")
     return _comparison(metric, candidate, champion, metric.max_regression, ALPHA / looks)
 
 
@@ -58,6 +59,11 @@ def overall(judgements: list[Judgement]) -> Judgement:
             if judgement.verdict is verdict:
                 return judgement
     return Judgement(Verdict.PASS, "; ".join(judgement.message for judgement in judgements))
+
+
+def told_of(metric: RolloutMetric) -> str:
+    """Return what the metric is called in a sentence."""
+    return metric.preset or f"query {cut(metric.query or '', 60)}"
 
 
 def figure(measured: Counts | Value) -> float:
@@ -92,14 +98,15 @@ def _absolute(metric: RolloutMetric, measured: Counts | Value) -> Judgement | No
     value = figure(measured)
     if metric.min is not None:
         verdict = Verdict.PASS if value >= metric.min else Verdict.FAIL
-        return Judgement(verdict, f"{metric.preset} {value:.3f}, at least {metric.min:g} is asked")
+        return Judgement(verdict, f"{told_of(metric)} {value:.3f}, at least {metric.min:g} is asked")
     if metric.max is not None:
         verdict = Verdict.PASS if value <= metric.max else Verdict.FAIL
-        return Judgement(verdict, f"{metric.preset} {value:.3f}, at most {metric.max:g} is asked")
+        return Judgement(verdict, f"{told_of(metric)} {value:.3f}, at most {metric.max:g} is asked")
     return None
 
 
 def _comparison(metric: RolloutMetric, candidate: Counts | Value, champion: Counts | Value, margin: float, alpha: float) -> Judgement:
+    assert metric.preset is not None, "a query is not compared"
     higher_is_better = PRESETS[metric.preset].higher_is_better
     told = f"{metric.preset} {figure(candidate):.3f} against the champion's {figure(champion):.3f}"
     if isinstance(candidate, Counts) and isinstance(champion, Counts):

@@ -5,18 +5,14 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from retrainer.api.v1alpha1.common import Duration, Model, Name, rules
+from retrainer.api.v1alpha1.rollout_metric import RolloutMetric
 from retrainer.api.v1alpha1.traffic import ByReplicas, Traffic
 
 MetricName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
-Preset = Literal["Accuracy", "Confidence", "ErrorRate", "Latency"]
 
 _RATIO_IN_BOUNDS = (
     "!(self.name in ['accuracy', 'auc', 'ece', 'precision', 'recall', 'f1', 'coverage']) || "
     "((!has(self.min) || (self.min >= 0.0 && self.min <= 1.0)) && (!has(self.max) || (self.max >= 0.0 && self.max <= 1.0)))"
-)
-_PRESET_IN_BOUNDS = (
-    "self.preset == 'Latency' || ((!has(self.min) || self.min <= 1.0) && (!has(self.max) || self.max <= 1.0) && "
-    "(!has(self.maxRegression) || self.maxRegression <= 1.0))"
 )
 
 
@@ -113,32 +109,6 @@ class Serving(Model):
     )
 
 
-class RolloutMetric(Model):
-    """A live figure that judges a candidate."""
-
-    model_config = rules(
-        ("has(self.min) || has(self.max) || has(self.maxRegression)", "set min, max or maxRegression: a rollout metric needs a bound"),
-        ("has(self.maxRegression) == has(self.compareTo)", "compareTo and maxRegression go together"),
-        ("!(self.preset in ['ErrorRate', 'Latency']) || !has(self.min)", "this preset is better when lower: set max, not min"),
-        ("!(self.preset in ['Accuracy', 'Confidence']) || !has(self.max)", "this preset is better when higher: set min, not max"),
-        (
-            _PRESET_IN_BOUNDS,
-            "this preset is a ratio between 0 and 1: 5 points are 0.05",
-        ),
-    )
-
-    preset: Preset = Field(description="The figure, as docs/metrics-contract.md defines it.")
-    min: Annotated[float, Field(ge=0)] | None = Field(default=None, description="The floor for Accuracy and Confidence, 0 to 1.")
-    max: Annotated[float, Field(ge=0)] | None = Field(
-        default=None, description="The ceiling for ErrorRate (0 to 1) and Latency (seconds, 95th percentile)."
-    )
-    compare_to: Literal["Champion"] | None = Field(default=None, description="Champion: compare with the champion over the same time.")
-    max_regression: Annotated[float, Field(ge=0)] | None = Field(
-        default=None,
-        description="How much worse than the champion the candidate may be, in the preset's unit; tested one-sided at α = 0.05 ÷ iterations.",
-    )
-
-
 class Inconclusive(Model):
     """What happens when the evidence stays too thin to judge."""
 
@@ -177,8 +147,9 @@ class Rollout(Model):
     """How traffic is shifted to a candidate, and on what evidence."""
 
     model_config = rules(
+        ("self.metrics.exists(one, !one.dryRun)", "every metric is a dryRun: at least one must judge with effect"),
         (
-            "!self.mirror || self.metrics.exists(m, m.preset in ['ErrorRate', 'Latency'] && has(m.max))",
+            "!self.mirror || self.metrics.exists(m, has(m.preset) && m.preset in ['ErrorRate', 'Latency'] && has(m.max) && !m.dryRun)",
             "rollout.mirror judges answers that nobody waits for: add a metric ErrorRate or Latency with max",
         ),
     )

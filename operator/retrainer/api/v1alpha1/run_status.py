@@ -102,10 +102,21 @@ class Analysis(Model):
     since: Time = Field(description="When the step began to be measured: its traffic was in place.")
     passed: int = Field(default=0, ge=0, description="Good analyses at this step.")
     failed: int = Field(default=0, ge=0, description="Failed analyses at this step.")
+    inconclusive: int = Field(default=0, ge=0, description="Analyses that could not tell: too few samples, or neither shown nor excluded.")
+    no_data: int = Field(default=0, ge=0, description="Analyses without a figure: Prometheus was away, or had none.")
     inconclusive_since: Time | None = Field(default=None, description="Since when no analysis was conclusive.")
     last_at: Time | None = Field(default=None, description="When the latest analysis was made.")
     verdict: Reason | None = Field(default=None, description="What it said.")
     message: Message = Field(default="", description="The figures it was concluded from.")
+    dry_run: Message = Field(default="", description="What the metrics with `dryRun` said.")
+
+
+class Reference(Model):
+    """The champion's figure at the latest analysis of a canary, of a preset that is compared."""
+
+    preset: Annotated[str, Field(max_length=32)] = Field(description="The preset.")
+    figure: FiniteFloat = Field(description="Of a ratio its hits, else the figure.")
+    samples: FiniteFloat = Field(description="Of a ratio its total, else the samples of the figure.")
 
 
 class ReturnCheck(Model):
@@ -144,6 +155,9 @@ class ModelRetrainRunStatus(Model):
     result: Result | None = Field(default=None, description="What the trainer reported.")
     analysis: Analysis | None = Field(default=None, description="The judgement of the present step, or of the watch.")
     evidence: EvidenceList = Field(default=(), description="Evidence that arrived while the run waited.")
+    reference: Annotated[tuple[Reference, ...], Field(max_length=4)] = Field(
+        default=(), description="What the watch compares with: the champion's figures at the last step of the canary."
+    )
     return_check: ReturnCheck | None = Field(
         default=None, description="After a rollback: whether the Service was heard to answer with the version that came back."
     )

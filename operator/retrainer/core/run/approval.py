@@ -87,14 +87,14 @@ def _analysed(run: RunSeen, seen: Observation) -> Step | None:
     status, now, rollout = run.status, seen.now, frozen_of(run.status).rollout
     if status.analysis is None or now < due_at(status.analysis, rollout):
         return None
-    judgement = judged(seen, rollout.metrics, rollout, status.analysis, status.version or "", seen.champion)
-    if judgement is None:
+    found = judged(run, seen, status.analysis)
+    if found is None:
         return hold(status, after=0)  # the questions of this analysis have not been asked yet
-    analysis = counted(status.analysis, judgement, now)
+    analysis = counted(status.analysis, found, now)
     if analysis.failed > rollout.failure_limit:
         failed = replace(run, status=status.model_copy(update={"analysis": analysis}))
-        return roll_back(failed, seen, "AnalysisFailed", judgement.message)
-    return hold(status, after=0, analysis=analysis)
+        return roll_back(failed, seen, "AnalysisFailed", found.judgement.message)
+    return hold(status, after=0, analysis=analysis, reference=found.reference or status.reference)
 
 
 def _until(run: RunSeen) -> datetime:

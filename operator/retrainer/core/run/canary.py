@@ -2,16 +2,15 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Final
 
-from retrainer.api.v1alpha1 import ModelRetrainRunStatus, seconds
+from retrainer.api.v1alpha1 import seconds
 from retrainer.api.v1alpha1.rollout import Rollout
 from retrainer.api.v1alpha1.run_status import Analysis
 from retrainer.core.actions import Effect, SendTraffic
 from retrainer.core.capacity import candidate_size, grown, replaces
 from retrainer.core.commands import promotion_is_asked
 from retrainer.core.holding import Held, weight_is_held
-from retrainer.core.judging import counted, due_at, judged
+from retrainer.core.judging import Judged, counted, due_at, judged
 from retrainer.core.observation import Observation, RunSeen
 from retrainer.core.run.approval import to_promotion
 from retrainer.core.run.deploying import deploy, is_overdue, replicas_of, why_not_ready
@@ -20,8 +19,6 @@ from retrainer.core.run.rollback import roll_back
 from retrainer.core.run.step import Step, hold, wait
 from retrainer.core.traffic import mode_of
 from retrainer.core.verdict import Judgement, Verdict
-
-_OF_A_SHADOW: Final = frozenset({"ErrorRate", "Latency"})
 
 
 def canary(run: RunSeen, seen: Observation) -> Step:
@@ -122,43 +119,39 @@ def _analyse(run: RunSeen, seen: Observation, rollout: Rollout, analysis: Analys
     due = due_at(analysis, rollout)
     if now < due:
         return hold(status, after=(due - now).total_seconds())
-    judgement = _judged(run, seen, rollout, analysis)
-    if judgement is None:
+    found = judged(run, seen, analysis)
+    if found is None:
         return hold(status, after=0)  # the questions of this analysis have not been asked yet
-    analysis = _counted_here(analysis, judgement, now)
+    judgement, analysis = found.judgement, _counted_here(analysis, found, now)
+    status = status.model_copy(update={"analysis": analysis, "reference": found.reference or status.reference})
+    run = replace(run, status=status)
     if analysis.failed > rollout.failure_limit:
-        failed = run.status.model_copy(update={"analysis": analysis})
-        return roll_back(_with(run, failed), seen, "AnalysisFailed", judgement.message)
+        return roll_back(run, seen, "AnalysisFailed", judgement.message)
     if analysis.passed >= rollout.iterations and judgement.verdict is Verdict.PASS:
         return _step_passed(run, seen, rollout, analysis, judgement)
     if (late := _too_long_inconclusive(analysis, rollout, now)) is not None:
         if rollout.inconclusive.on_deadline == "Rollback":
             return roll_back(run, seen, "Inconclusive", late)
-        return wait(
-            status, now, "Inconclusive", f"{late}; the weight is held for a person", analysis=analysis, after=seconds(rollout.interval)
-        )
+        return wait(status, now, "Inconclusive", f"{late}; the weight is held for a person", after=seconds(rollout.interval))
     told = f"{_named(analysis)}, {analysis.passed} of {rollout.iterations} good: {judgement.message}"
-    reason = "Shadow" if analysis.mirrored else f"Step{analysis.step + 1}"
-    return wait(status, now, reason, told, analysis=analysis, after=seconds(rollout.interval))
+    return wait(status, now, _reason(analysis, judgement), told, after=seconds(rollout.interval))
 
 
-def _judged(run: RunSeen, seen: Observation, rollout: Rollout, analysis: Analysis) -> Judgement | None:
-    """Nobody waits for a shadow's answers and no outcome follows from them: its errors and its latency are all there is to judge."""
-    version = run.status.version or ""
-    if not analysis.mirrored:
-        return judged(seen, rollout.metrics, rollout, analysis, version, seen.champion)
-    own = [metric for metric in rollout.metrics if metric.preset in _OF_A_SHADOW and metric.max is not None]
-    return judged(seen, own, rollout, analysis, version, None)
+def _reason(analysis: Analysis, judgement: Judgement) -> str:
+    """A weight that is held for lack of evidence says so: that is neither a step forward nor a failure."""
+    if judgement.verdict in {Verdict.INCONCLUSIVE, Verdict.NO_DATA}:
+        return judgement.verdict.value
+    return "Shadow" if analysis.mirrored else f"Step{analysis.step + 1}"
 
 
 def _named(analysis: Analysis) -> str:
     return "shadow" if analysis.mirrored else f"step {analysis.step + 1} at {analysis.weight} %"
 
 
-def _counted_here(analysis: Analysis, judgement: Judgement, now: datetime) -> Analysis:
-    conclusive = judgement.verdict in {Verdict.PASS, Verdict.FAIL}
+def _counted_here(analysis: Analysis, found: Judged, now: datetime) -> Analysis:
+    conclusive = found.judgement.verdict in {Verdict.PASS, Verdict.FAIL}
     since = None if conclusive else analysis.inconclusive_since or now
-    return counted(analysis, judgement, now).model_copy(update={"inconclusive_since": since})
+    return counted(analysis, found, now).model_copy(update={"inconclusive_since": since})
 
 
 def _step_passed(run: RunSeen, seen: Observation, rollout: Rollout, analysis: Analysis, judgement: Judgement) -> Step:
@@ -179,7 +172,3 @@ def _too_long_inconclusive(analysis: Analysis, rollout: Rollout, now: datetime) 
     if since is None or now < since + timedelta(seconds=seconds(rollout.inconclusive.deadline)):
         return None
     return f"no conclusive analysis for {rollout.inconclusive.deadline}: {analysis.message}"
-
-
-def _with(run: RunSeen, status: ModelRetrainRunStatus) -> RunSeen:
-    return replace(run, status=status)

@@ -8,7 +8,7 @@ from retrainer.api.v1alpha1.run_status import Analysis
 from retrainer.core.actions import Effect, RecycleVersion, SendTraffic
 from retrainer.core.capacity import candidate_size, grown, replaces
 from retrainer.core.holding import weight_is_held
-from retrainer.core.judging import counted, due_at, judged
+from retrainer.core.judging import counted, due_at, judged, metrics_of
 from retrainer.core.observation import Observation, RunSeen
 from retrainer.core.phases import Outcome, Phase
 from retrainer.core.run.canary import refused
@@ -81,7 +81,7 @@ def _promoted(run: RunSeen, seen: Observation) -> Step:
 
 
 def watching(run: RunSeen, seen: Observation) -> Step:
-    """Judge the new champion on the absolute metrics; no data never rolls back."""
+    """Judge the new champion by its bounds, and against its predecessor as the canary knew it; no data never rolls back."""
     status, now, rollout = run.status, seen.now, frozen_of(run.status).rollout
     assert status.promoted_at is not None
     if seen.champion != status.version:
@@ -93,21 +93,21 @@ def watching(run: RunSeen, seen: Observation) -> Step:
     until = status.promoted_at + timedelta(seconds=seconds(rollout.watch.duration))
     if now >= until:
         return _watched(run, now)
-    absolute = [metric for metric in rollout.metrics if metric.min is not None or metric.max is not None]
     analysis = status.analysis or Analysis(since=status.promoted_at)
     left = (until - now).total_seconds()
     due = due_at(analysis, rollout)
-    if not absolute or now < due:
-        return hold(status, *effects, after=min(left, max(0.0, (due - now).total_seconds())) if absolute else left)
-    judgement = judged(seen, absolute, rollout, analysis, status.version or "", None)
-    if judgement is None:
+    if not metrics_of(run):
+        return hold(status, *effects, after=left)
+    if now < due:
+        return hold(status, *effects, after=min(left, (due - now).total_seconds()))
+    found = judged(run, seen, analysis)
+    if found is None:
         return hold(status, *effects, after=0)
-    return _judged(run, seen, analysis, judgement, effects)
+    return _judged(run, seen, counted(analysis, found, now), found.judgement, effects)
 
 
 def _judged(run: RunSeen, seen: Observation, analysis: Analysis, judgement: Judgement, effects: tuple[Effect, ...]) -> Step:
     status, now, rollout = run.status, seen.now, frozen_of(run.status).rollout
-    analysis = counted(analysis, judgement, now)
     regressed = judgement.verdict is Verdict.FAIL and analysis.failed > rollout.failure_limit
     if regressed and seen.previous and seen.backend(seen.previous).ready:
         judged_so = replace(run, status=status.model_copy(update={"analysis": analysis}))
