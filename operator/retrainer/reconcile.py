@@ -91,6 +91,9 @@ class Reconciler:
         weight = decision.policy.traffic.candidate_weight if decision.policy.traffic else 0
         self._telemetry.show_policy(namespace, name, ready=ready, candidate_weight=weight)
         self._telemetry.show_triggers(namespace, name, {one.name: (one.state, one.reason) for one in decision.policy.triggers})
+        for trigger in decision.policy.triggers:
+            if trigger.state == "Refused" and trigger not in seen.policy.status.triggers:
+                self._telemetry.count_refusal(namespace, name, trigger.name, trigger.reason)
         for run in seen.runs:
             after = decision.runs[run.name]
             if after.phase is not run.status.phase:

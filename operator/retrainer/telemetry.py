@@ -57,6 +57,12 @@ class Telemetry(Observer, Gauges):
             "retrainer_trigger_state", "1 for the state a trigger is in", [*_POLICY, "trigger", "state", "reason"], registry=registry
         )
         self._shown: dict[tuple[str, str], dict[str, tuple[str, str]]] = {}
+        self._refusals = Counter(
+            "retrainer_trigger_refusals",
+            "Times a trigger that asked for a run was refused, by the reason in status.triggers",
+            [*_POLICY, "trigger", "reason"],
+            registry=registry,
+        )
         self._rollback = Histogram(
             "retrainer_rollback_seconds",
             "From the failed verdict to the write that took the traffic back",
@@ -121,6 +127,10 @@ class Telemetry(Observer, Gauges):
         """Count a run that ended."""
         self._runs.labels(namespace, policy, outcome).inc()
 
+    def count_refusal(self, namespace: str, policy: str, trigger: str, reason: str) -> None:
+        """Count a trigger's transition to being refused: once for as long as its reason stays the same, as the Event that tells of it."""
+        self._refusals.labels(namespace, policy, trigger, reason).inc()
+
     def count_rollback(self, took_s: float) -> None:
         """Record the seconds from a failed verdict to the write that took the traffic back."""
         self._rollback.observe(took_s)
@@ -128,7 +138,7 @@ class Telemetry(Observer, Gauges):
     def forget_policy(self, namespace: str, policy: str) -> None:
         """Take away the series of a policy that is gone."""
         self.show_triggers(namespace, policy, {})
-        for metric in (self._ready, self._weight, self._runs, self._values):
+        for metric in (self._ready, self._weight, self._runs, self._values, self._refusals):
             metric.remove_by_labels({"namespace": namespace, "policy": policy})
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.integration.account import Account
 from tests.integration.stage import Stage
-from tests.stand_ins.fake_trainer import HANGS, FakeTrainer
+from tests.stand_ins.fake_trainer import HANGS, FakeTrainer, trains
 from tests.stand_ins.live_figures import Figures
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -49,6 +49,7 @@ async def test_the_fifth_run_of_a_day_is_refused_and_everybody_reads_the_same_re
     assert "1 runs within 24 hours, triggerPolicy.maxRunsPerDay is 1; until " in told["message"]
     described = account.kubectl("describe", "mrp", "churn", f"--namespace={stage.namespace}")
     assert re.search(r"Reason: +MaxRunsPerDay", described)
+    assert await stage.operator.metric("retrainer_trigger_refusals_total", namespace=stage.namespace, reason="MaxRunsPerDay") == 1
     assert re.search(r"Normal +MaxRunsPerDay .* trigger paged: accuracy fell below 0.7; 1 runs within 24 hours", described)
 
 
@@ -86,3 +87,36 @@ async def test_a_dry_policy_reports_every_trigger_and_acts_on_none(stage: Stage)
     assert await stage.when_paged("e1", severity="emergency") == 200
     await stage.then(lambda: [trigger_status(stage, name).get("reason") for name in ("paged", "shock")] == ["DryRun"] * 2, "both are told")
     assert [run["metadata"]["name"] for run in stage.seen.all("modelretrainruns")] == ["churn-1"]
+
+
+async def test_runs_that_cure_nothing_open_the_circuit_until_a_person_resumes_the_policy(stage: Stage) -> None:
+    await stage.given_a_champion(triggers=[PAGED, SHOCK])
+    stage.kubelet.play(trainer=FakeTrainer(train=trains(accuracy=0.1)))
+    for number, fingerprint in ((2, "a1"), (3, "a2")):
+        assert await stage.when_paged(fingerprint) == 200
+        run = await stage.then_run_ends(f"churn-{number}", "GateRejected", "Regression")
+        assert run["status"]["cured"] == "False"
+    told = await stage.then_condition("CircuitOpen", "True", "UncuredRuns")
+    assert "churn-3, churn-2 cured nothing" in told["message"]
+    assert await stage.when_paged("e1", severity="emergency") == 200
+    await stage.then(lambda: trigger_status(stage, "shock").get("reason") == "CircuitOpen", "an emergency is refused as well")
+    assert stage.seen.one("modelretrainruns", "churn-4") is None
+    await stage.when_told(resume="churn-3")
+    await stage.then_condition("CircuitOpen", "False", "Closed")
+    started = await stage.then_run_is_in("churn-4", "Finished")
+    assert started["spec"]["emergency"]["maxWeight"] == 40
+
+
+async def test_a_freeze_window_holds_what_is_trained_until_it_is_taken_away(stage: Stage) -> None:
+    champion = await stage.given_a_champion()
+    stage.kubelet.play(trainer=FakeTrainer(train=HANGS))
+    await stage.when_a_person_starts("by-hand")
+    await stage.then_run_is_in("by-hand", "Training")
+    await stage.when_changed(triggerPolicy={"freezeWindows": [{"cron": "* * * * *", "duration": "1d"}]})
+    assert await stage.when_paged("a1") == 200
+    await stage.then(lambda: trigger_status(stage, "paged").get("reason") == "FreezeWindow", "the trigger is told")
+    stage.kubelet.play(trainer=FakeTrainer())
+    await stage.then_run_is_in("by-hand", "Gating", "FreezeWindow")
+    await stage.then_serves(champion)
+    await stage.when_changed(triggerPolicy={"freezeWindows": []})
+    await stage.then_run_ends("by-hand", "Succeeded", "Promoted")

@@ -5,7 +5,7 @@ from typing import Final
 
 from retrainer.adapters.clock import SystemClock
 from retrainer.api.v1alpha1 import ModelRetrainPolicySpec, seconds
-from retrainer.core.triggers.schedule import ScheduleError, slots
+from retrainer.core.cron import ScheduleError, slots
 
 Advice = Iterator[tuple[str, str]]
 """Places in the policy and sentences."""
@@ -22,7 +22,7 @@ def schedules_that_never_fire(spec: ModelRetrainPolicySpec) -> Advice:
     for trigger in spec.triggers:
         if trigger.schedule is not None:
             try:
-                slots(trigger.schedule, SystemClock().now())
+                slots(trigger.schedule.cron, trigger.schedule.time_zone, SystemClock().now())
             except ScheduleError as error:
                 yield f"spec.triggers[{trigger.name}].schedule", f"{error}: this trigger will never fire"
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from retrainer.core import adoption
+from retrainer.core.cron import ScheduleError, slots
 from retrainer.core.observation import Observation
 
 # What a GatewayClass says of itself. It has no word for response filters on backends; who knows request filters there knows both.
@@ -173,11 +174,22 @@ def adoption_is_under_way(seen: Observation) -> Problem | None:
 ADOPTING: Final = frozenset({"Adopting", "SelectorOwnedByOther"})
 """The reasons that the adoption itself goes on under."""
 
+def freeze_window_is_none(seen: Observation) -> Problem | None:
+    """A freeze window that never opens would protect nobody."""
+    for number, window in enumerate(seen.policy.spec.trigger_policy.freeze_windows):
+        try:
+            slots(window.cron, window.time_zone, seen.now)
+        except ScheduleError as error:
+            return Problem("FreezeWindowInvalid", f"{error}: correct spec.triggerPolicy.freezeWindows[{number}]")
+    return None
+
+
 CHECKS: Final[tuple[Callable[[Observation], Problem | None], ...]] = (
     model_type_is_taken,
     target_is_taken,
     metrics_source_is_unknown,
     queries_are_not_allowed,
+    freeze_window_is_none,
     volume_is_missing_or_not_shared,
     gateway_is_not_available,
     gateway_cannot_mirror,

@@ -14,8 +14,9 @@ from retrainer.api.v1alpha1.triggers import Trigger
 from retrainer.core import naming
 from retrainer.core.acceptance import problem
 from retrainer.core.actions import StartRun
+from retrainer.core.circuit import INITIAL
 from retrainer.core.holding import held
-from retrainer.core.limits import INITIAL, Limit, limit
+from retrainer.core.limits import Limit, circuit_is_open, limit
 from retrainer.core.line import Rank, gives_way, taking_evidence
 from retrainer.core.observation import Observation, RunSeen
 from retrainer.core.phases import Phase
@@ -134,7 +135,9 @@ def _full(run: str) -> Limit:
 
 def _first_version(seen: Observation) -> StartRun | None:
     """Start a first version where nothing serves, nobody is at it, and this generation of the policy has not been tried yet."""
-    if seen.champion is not None or seen.policy.spec.dry_run or _may_not_act(seen) is not None or any(run.live for run in seen.runs):
+    if seen.champion is not None or any(run.live for run in seen.runs):
+        return None
+    if seen.policy.spec.dry_run or _may_not_act(seen) is not None or circuit_is_open(seen) is not None:
         return None
     if any(run.by_operator and run.spec.policy_generation == seen.policy.generation for run in seen.runs):
         return None

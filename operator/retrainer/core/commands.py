@@ -9,6 +9,7 @@ from typing import Final, assert_never
 from retrainer.api.v1alpha1 import ModelRetrainRunStatus
 from retrainer.api.v1alpha1.command import CommandStatus, Verb
 from retrainer.api.v1alpha1.common import cut
+from retrainer.core.circuit import uncured_in_a_row
 from retrainer.core.named_version import rollback_heard
 from retrainer.core.observation import Observation, RunSeen
 from retrainer.core.phases import Phase, Stage, stage
@@ -49,7 +50,7 @@ def abort_is_asked(run: RunSeen) -> bool:
 
 
 def is_interrupted(run: RunSeen) -> bool:
-    """Say whether somebody ends a live run."""
+    """Say whether somebody ends a live run, by command or by deleting it."""
     return run.live and (run.deleting or abort_is_asked(run))
 
 
@@ -76,7 +77,7 @@ def policy_commands(seen: Observation) -> tuple[CommandStatus, ...]:
         state = PAUSED if pause_holds and not ends else RESUMED
         told.append(_kept(paused, Verb.PAUSE, policy.pause, (state, _PAUSE_TELLS[state]), now))
     if resume_is_new:
-        answer = (TAKEN, "the policy goes on") if ends else ("NothingPaused", "the policy was not paused")
+        answer = (TAKEN, "the policy goes on") if ends or _circuit_was_open(seen, resumed) else ("NothingPaused", "nothing was stopped")
         told.append(_kept(None, Verb.RESUME, policy.resume, answer, now))
     elif resumed is not None:
         told.append(resumed)
@@ -88,6 +89,11 @@ def _rollback(seen: Observation, before: CommandStatus | None) -> tuple[CommandS
     if heard is None:
         return (before,) if before is not None else ()
     return (_kept(before, Verb.ROLLBACK, seen.policy.rollback, (heard.reason, heard.message), seen.now),)
+
+
+def _circuit_was_open(seen: Observation, resumed: CommandStatus | None) -> bool:
+    row = uncured_in_a_row(seen.runs, resumed.at if resumed is not None else None)
+    return len(row) >= seen.policy.spec.trigger_policy.max_uncured_runs
 
 
 def resumed_at(seen: Observation) -> datetime | None:

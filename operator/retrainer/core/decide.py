@@ -1,12 +1,13 @@
 """Everything one round decides about one policy: pure, so that the same observation always comes to the same decision."""
 
-from retrainer.api.v1alpha1 import ModelRetrainRunStatus
+from retrainer.api.v1alpha1 import ModelRetrainPolicyStatus, ModelRetrainRunStatus
 from retrainer.api.v1alpha1.command import CommandStatus
 from retrainer.api.v1alpha1.policy_status import TriggerStatus
 from retrainer.core.acceptance import problem
 from retrainer.core.actions import Announcement, Decision, Effect, SendTraffic, Severity, StartRun
 from retrainer.core.arbitration import EVIDENCE_LIMIT, Arbitration, arbitrate, next_run_number
 from retrainer.core.commands import policy_commands, run_commands
+from retrainer.core.cure import with_cure
 from retrainer.core.housekeeping import handled_alerts, tidy
 from retrainer.core.named_version import redeployment
 from retrainer.core.observation import Observation, RunSeen
@@ -27,7 +28,7 @@ def decide(seen: Observation) -> Decision:
     steps = {run.name: advance(run, seen) for run in seen.runs}
     arbitration = arbitrate(seen)
     runs = {name: _joined(step, run, arbitration) for (name, step), run in zip(steps.items(), seen.runs, strict=True)}
-    runs = {run.name: _heard(run, runs[run.name], seen) for run in seen.runs}
+    runs = {run.name: with_cure(run, _heard(run, runs[run.name], seen), seen) for run in seen.runs}
     effects: list[Effect] = [effect for step in steps.values() for effect in step.effects]
     traffic_moves = any(isinstance(effect, SendTraffic) for effect in effects)
     effects += [effect for effect in tidy(seen, traffic_moves=traffic_moves) if effect not in effects]
@@ -48,7 +49,12 @@ def decide(seen: Observation) -> Decision:
         effects=tuple(effects),
         policy=status,
         runs=runs,
-        announcements=(*_about_runs(seen, runs), *_about_policy(seen, status.triggers), *_about_commands(seen, runs, status.commands)),
+        announcements=(
+            *_about_runs(seen, runs),
+            *_about_policy(seen, status.triggers),
+            *_about_circuit(seen, status),
+            *_about_commands(seen, runs, status.commands),
+        ),
         requeue_after=min(waits, default=None),
     )
 
@@ -113,6 +119,14 @@ def _about_policy(seen: Observation, triggers: tuple[TriggerStatus, ...]) -> lis
         Announcement(seen.policy.identity, False, Severity.NORMAL, status.reason, f"trigger {status.name}: {status.message}")
         for status in changed
     ]
+
+
+def _about_circuit(seen: Observation, status: ModelRetrainPolicyStatus) -> list[Announcement]:
+    """One warning when the circuit breaker opens; what closes it is a command, which is announced by itself."""
+    before, now = (next((one for one in known.conditions if one.type == "CircuitOpen"), None) for known in (seen.policy.status, status))
+    if now is None or now.status != "True" or (before is not None and before.status == "True"):
+        return []
+    return [Announcement(seen.policy.identity, False, Severity.WARNING, "CircuitOpen", now.message)]
 
 
 def _about_commands(seen: Observation, runs: dict[str, ModelRetrainRunStatus], commands: tuple[CommandStatus, ...]) -> list[Announcement]:

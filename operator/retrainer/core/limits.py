@@ -1,15 +1,18 @@
-"""How often triggers may start runs: the checks that hold a start back for a while, each with its reason, its sentence and its end."""
+"""How often runs may start: the checks that hold a start back for a while, each with its reason, its sentence and its end."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from retrainer.api.v1alpha1 import seconds
+from retrainer.api.v1alpha1.triggers import FreezeWindow
+from retrainer.core import naming
+from retrainer.core.circuit import is_caused_by_a_trigger, uncured_in_a_row
+from retrainer.core.commands import resumed_at
+from retrainer.core.cron import ScheduleError, slots
 from retrainer.core.observation import Observation, RunSeen
 from retrainer.core.phases import Outcome, Phase
 
-INITIAL: Final = "initial"
 _DAY: Final = timedelta(days=1)
 _COOLED: Final = frozenset({Outcome.ROLLED_BACK, Outcome.TRAINING_FAILED, Outcome.GATE_REJECTED, Outcome.DATA_REJECTED})
 
@@ -28,8 +31,29 @@ class Limit:
 
 
 def limit(seen: Observation, *, emergency: bool) -> Limit | None:
-    """Return the first limit in the way of another start, or None; an emergency skips all that only time lifts."""
-    return None if emergency else next((found for check in LIMITS if (found := check(seen)) is not None), None)
+    """Return the first limit in the way of another start, or None; an emergency skips all that time alone lifts."""
+    checks = (circuit_is_open,) if emergency else (circuit_is_open, is_frozen, cools_down, has_had_its_runs)
+    return next((found for check in checks if (found := check(seen)) is not None), None)
+
+
+def circuit_is_open(seen: Observation) -> Limit | None:
+    """Runs have cured nothing, one after the other: nobody spends a GPU until a person has looked into it."""
+    most, row = seen.policy.spec.trigger_policy.max_uncured_runs, uncured_in_a_row(seen.runs, resumed_at(seen))
+    if len(row) < most:
+        return None
+    names = ", ".join(run.name for run in row[:most])
+    told = f"{names} cured nothing: look into it, then kubectl annotate mrp {seen.policy.identity.name} {naming.RESUME}={row[0].name}"
+    return Limit("CircuitOpen", f"{told} --overwrite")
+
+
+def is_frozen(seen: Observation) -> Limit | None:
+    """A freeze window is open."""
+    windows = [(_closes(window, seen.now), window.cron) for window in seen.policy.spec.trigger_policy.freeze_windows]
+    open_ones = [(until, cron) for until, cron in windows if seen.now < until]
+    if not open_ones:
+        return None
+    until, cron = max(open_ones)
+    return Limit("FreezeWindow", f"the freeze window {cron!r} is open until {until:%Y-%m-%d %H:%M:%S} UTC", until)
 
 
 def cools_down(seen: Observation) -> Limit | None:
@@ -55,16 +79,25 @@ def has_had_its_runs(seen: Observation) -> Limit | None:
 
 def is_still_counted(run: RunSeen, seen: Observation) -> bool:
     """Say whether a limit still looks at a finished run: it must outlive the history limit until then."""
-    ended, cooldown = _training_ended(run), timedelta(seconds=seconds(seen.policy.spec.trigger_policy.cooldown))
-    return _counts_today(run, seen.now) or (ended is not None and seen.now < ended + cooldown)
-
-
-LIMITS: Final[tuple[Callable[[Observation], Limit | None], ...]] = (cools_down, has_had_its_runs)
+    policy = seen.policy.spec.trigger_policy
+    ended, cooldown = _training_ended(run), timedelta(seconds=seconds(policy.cooldown))
+    if _counts_today(run, seen.now) or (ended is not None and seen.now < ended + cooldown):
+        return True
+    return run in uncured_in_a_row(seen.runs, resumed_at(seen))[: policy.max_uncured_runs]
 
 
 def is_limited(run: RunSeen) -> bool:
     """Say whether a run keeps the limits, as those that triggers start do: no person's, first version, emergency or redeployment."""
-    return run.by_operator and run.spec.trigger != INITIAL and run.spec.emergency is None and not run.redeploys
+    return is_caused_by_a_trigger(run) and run.spec.emergency is None
+
+
+def _closes(window: FreezeWindow, now: datetime) -> datetime:
+    """Return when a window that opened last closes; one that never opens, which acceptance.py refuses, is closed."""
+    try:
+        opened, _ = slots(window.cron, window.time_zone, now)
+    except ScheduleError:
+        return now
+    return opened + timedelta(seconds=seconds(window.duration))
 
 
 def _training_ended(run: RunSeen) -> datetime | None:

@@ -10,11 +10,12 @@ from retrainer.core import naming
 from retrainer.core.acceptance import problem
 from retrainer.core.drift import figures_told, with_baselines
 from retrainer.core.holding import held
+from retrainer.core.limits import circuit_is_open
 from retrainer.core.named_version import pin_problem
 from retrainer.core.observation import Observation
 from retrainer.core.phases import Phase, Slot, slot
 from retrainer.core.traffic import mode_of
-from retrainer.core.triggers.schedule import next_slot
+from retrainer.core.triggers.schedule import next_start
 
 RunStatuses = Mapping[str, ModelRetrainRunStatus]
 
@@ -40,7 +41,7 @@ def policy_status(seen: Observation, runs: RunStatuses, triggers: tuple[TriggerS
             "last_trigger": newest.spec.trigger if newest else before.last_trigger,
             "last_outcome": _last_outcome(runs) or before.last_outcome,
             "score": _score(champion, runs, before),
-            "next_schedule": next_slot(seen.policy.spec.triggers, seen.now),
+            "next_schedule": next_start(seen.policy, seen.now),
             "triggers": triggers,
             "conditions": _conditions(seen, runs, triggers, training, serving),
         }
@@ -79,6 +80,7 @@ def _conditions(
             f"{busy} is in {runs[busy].phase}" if busy else "no run is under way",
         ),
         told("DataQuality", *_data_quality(runs)),
+        told("CircuitOpen", *_circuit(seen)),
         told("AwaitingApproval", *_approval(runs)),
         told("Stalled", False, "NothingInTheWay", "every effect could be carried out"),
         *(told(kind, *said) for kind, said in figures_told(seen, triggers)),
@@ -121,6 +123,12 @@ def _data_quality(runs: RunStatuses) -> tuple[bool | None, str, str]:
     if any(status.phase not in {Phase.PENDING, Phase.VALIDATING} and status.result is not None for status in runs.values()):
         return True, "ChecksPassed", "the data of the latest training passed its checks"
     return None, "NotLookedAt", "no run has looked at the data yet"
+
+
+def _circuit(seen: Observation) -> tuple[bool, str, str]:
+    if (found := circuit_is_open(seen)) is not None:
+        return True, "UncuredRuns", found.message
+    return False, "Closed", "triggers may start runs as far as their outcomes go"
 
 
 def _approval(runs: RunStatuses) -> tuple[bool, str, str]:

@@ -138,5 +138,6 @@ class ModelRetrainPolicyStatus(Model):
     )
     commands: Commands = Field(default=(), description="The latest pause, resume and rollback, and what came of them.")
     conditions: Conditions = Field(
-        default=(), description="Ready, Serving, Reconciling, Stalled, DataQuality, DriftDetected, MetricsAvailable and AwaitingApproval."
+        default=(),
+        description="Ready, Serving, Reconciling, Stalled, DataQuality, CircuitOpen, DriftDetected, MetricsAvailable and AwaitingApproval.",
     )

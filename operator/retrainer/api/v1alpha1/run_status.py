@@ -1,7 +1,7 @@
 """`ModelRetrainRun.status`: where the run is, what it froze, what came out, and its whole timeline."""
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, FiniteFloat
 from pydantic.json_schema import WithJsonSchema
@@ -160,6 +160,10 @@ class ModelRetrainRunStatus(Model):
     )
     return_check: ReturnCheck | None = Field(
         default=None, description="After a rollback: whether the Service was heard to answer with the version that came back."
+    )
+    cured: Literal["True", "False", "Unknown"] | None = Field(
+        default=None,
+        description="Whether what caused the run is over: False for one that came to nothing, absent where there is nothing to cure.",
     )
     commands: Commands = Field(default=(), description="The latest approve, abort and promote, and what came of them.")
     gated_at: Time | None = Field(default=None, description="When its gate let it through; the cooldown counts from here.")

@@ -1,6 +1,6 @@
 """`spec.triggers` and `spec.triggerPolicy`: the reasons to start a run, and how often one may."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field
 
@@ -13,14 +13,20 @@ Priority = Annotated[int, Field(ge=0, le=100)]
 TriggerName = Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]*[a-z0-9])?$", max_length=40)]
 
 
+Cron = Annotated[str, Field(pattern=r"^(\S+\s+){4}\S+$", max_length=128)]
+TimeZone = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_+/-]*$", max_length=64)]
+_CRON: Final = "Five cron fields: minute, hour, day of month, month, day of week."
+_TIME_ZONE: Final = "An IANA time zone; daylight saving is followed."
+
+
 class Schedule(Model):
     """A cron schedule; at most the latest missed slot is made up for, once, and only inside `startingDeadline`."""
 
-    cron: Annotated[str, Field(pattern=r"^(\S+\s+){4}\S+$", max_length=128)] = Field(
-        description="Five cron fields: minute, hour, day of month, month, day of week."
-    )
-    time_zone: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_+/-]*$", max_length=64)] = Field(
-        default="Etc/UTC", description="An IANA time zone; daylight saving is followed."
+    cron: Cron = Field(description=_CRON)
+    time_zone: TimeZone = Field(default="Etc/UTC", description=_TIME_ZONE)
+    jitter: Duration = Field(
+        default="5m",
+        description="Slots are put off by up to so long, and at most half of `startingDeadline`: by the same time for a policy always, by another for every policy.",
     )
     starting_deadline: Duration = Field(default="1h", description="How late a slot may still start; an older one is missed.")
 
@@ -77,11 +83,28 @@ class Trigger(Model):
     data: DataOverride = Field(default=DataOverride(), description="Overrides of `training.data` for runs this trigger starts.")
 
 
+class FreezeWindow(Model):
+    """A time in which no run starts and no candidate is deployed, emergencies aside; what is being rolled out goes on."""
+
+    cron: Cron = Field(description=f"When it opens. {_CRON}")
+    duration: Duration = Field(description="How long it stays open.")
+    time_zone: TimeZone = Field(default="Etc/UTC", description=_TIME_ZONE)
+
+
 class TriggerPolicy(Model):
     """How often triggers may start runs, all together."""
 
     cooldown: Duration = Field(
         default="6h", description="The least time between the end of the last training or rollback and the next run a trigger starts."
+    )
+    max_uncured_runs: int = Field(
+        default=2,
+        ge=1,
+        le=10,
+        description="So many runs of triggers in a row that cured nothing open the circuit breaker: no run starts until a person resumes the policy.",
+    )
+    freeze_windows: Annotated[tuple[FreezeWindow, ...], Field(max_length=16)] = Field(
+        default=(), description="When nothing starts and nothing is deployed."
     )
     max_runs_per_day: int = Field(default=4, ge=1, le=24, description="The most runs that triggers start within any 24 hours.")
     reset_margin: Ratio = Field(

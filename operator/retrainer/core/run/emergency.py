@@ -2,6 +2,7 @@
 
 from retrainer.core.acceptance import problem
 from retrainer.core.holding import held
+from retrainer.core.limits import circuit_is_open
 from retrainer.core.line import waiting
 from retrainer.core.observation import Observation, RunSeen
 from retrainer.core.phases import Event, Outcome, Phase, Reaction, reaction
@@ -27,7 +28,7 @@ def overtaken(run: RunSeen, seen: Observation) -> Step | None:
 
 def emergency(seen: Observation) -> RunSeen | None:
     """Return the emergency that waits to train and that nothing but another run keeps from it."""
-    if held(seen) is not None or problem(seen) is not None:
+    if held(seen) is not None or problem(seen) is not None or circuit_is_open(seen) is not None:
         return None
     first = next(iter(waiting(seen.runs)), None)
     return first if first is not None and first.spec.emergency is not None and not first.spec.dry_run else None

@@ -8,6 +8,7 @@ from retrainer.api.v1alpha1.run_status import Result
 from retrainer.core import naming
 from retrainer.core.acceptance import problem
 from retrainer.core.holding import held
+from retrainer.core.limits import is_frozen
 from retrainer.core.observation import Observation, RunSeen
 from retrainer.core.phases import Outcome, Phase
 from retrainer.core.run.pending import frozen_of
@@ -61,6 +62,9 @@ def deploy_when_free(run: RunSeen, seen: Observation, reason: str, message: str)
         return wait(status, now, halt.reason, f"{halt.message}: the candidate is deployed once {halt.until}")
     if (found := problem(seen)) is not None:
         return wait(status, now, found.reason, found.message)
+    if run.spec.emergency is None and (frozen_until := is_frozen(seen)) is not None:
+        told = f"{frozen_until.message}: the candidate is deployed after it"
+        return wait(status, now, frozen_until.reason, told, after=frozen_until.seconds_left(now))
     assert seen.template is not None, "an accepted policy has a template"
     frozen = {"template": dict(seen.template.pod), "template_generation": seen.template.generation}
     return move(status, now, Phase.DEPLOYING, reason, message, gated_at=status.gated_at or now, **frozen)

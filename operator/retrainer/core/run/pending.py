@@ -9,7 +9,7 @@ from retrainer.api.v1alpha1.training import DataOverride, Training
 from retrainer.core import naming
 from retrainer.core.acceptance import problem
 from retrainer.core.holding import held
-from retrainer.core.limits import Limit, cools_down, is_limited
+from retrainer.core.limits import Limit, circuit_is_open, cools_down, is_frozen, is_limited
 from retrainer.core.line import superseded_by, waiting
 from retrainer.core.observation import Observation, RunSeen
 from retrainer.core.phases import Outcome, Phase
@@ -80,6 +80,14 @@ def _policy_is_dry(run: RunSeen, seen: Observation) -> Limit | None:
     return Limit("DryRun", "the policy's triggers are only reported: nothing starts until spec.dryRun is false")
 
 
+def _circuit_is_open(run: RunSeen, seen: Observation) -> Limit | None:
+    return circuit_is_open(seen) if not run.spec.dry_run else None
+
+
+def _policy_is_frozen(run: RunSeen, seen: Observation) -> Limit | None:
+    return is_frozen(seen) if run.spec.emergency is None and not run.spec.dry_run else None
+
+
 def _policy_cools_down(run: RunSeen, seen: Observation) -> Limit | None:
     return cools_down(seen) if is_limited(run) else None
 
@@ -88,9 +96,11 @@ _HOLDS: Final = (
     _policy_is_held,
     _policy_is_not_accepted,
     _policy_is_dry,
+    _circuit_is_open,
     _slot_is_taken,
     _champion_is_about_to_change,
     _another_goes_first,
+    _policy_is_frozen,
     _policy_cools_down,
 )
 

@@ -15,9 +15,7 @@ from retrainer.core.triggers.finding import Finding
 def look(trigger: Trigger, seen: Observation) -> list[Finding]:
     """Return a finding for each episode that fires, or one that says that none does."""
     assert trigger.alert is not None
-    stale_after = seconds(trigger.alert.stale_after)
-    matching = [alert for alert in seen.alerts if matches(alert, trigger.alert.match_labels)]
-    firing = [alert for alert in matching if alert.firing and (seen.now - alert.received_at).total_seconds() < stale_after]
+    firing = [alert for alert in seen.alerts if matches(alert, trigger.alert.match_labels) and _fires(alert, trigger, seen)]
     if not firing:
         return [Finding(trigger.name, "NotFiring", "no matching alert fires")]
     return [_finding(trigger, alert, seen) for alert in sorted(firing, key=lambda alert: (alert.starts_at, alert.fingerprint))]
@@ -28,12 +26,23 @@ def matches(alert: Alert, labels: dict[str, str]) -> bool:
     return set(labels.items()) <= set(alert.labels)
 
 
+def is_over(evidence: Evidence, trigger: Trigger, seen: Observation) -> bool | None:
+    """Say whether the alert of some evidence fires no more; None where nothing has been heard of it, as after a restart."""
+    heard = next((alert for alert in seen.alerts if alert.fingerprint == evidence.fingerprint), None)
+    return None if heard is None else not _fires(heard, trigger, seen)
+
+
 def handled_episodes(seen: Observation) -> frozenset[tuple[str, datetime]]:
     """Return the episodes for which a run exists, or existed before history was pruned."""
     evidence: Iterable[Evidence] = (item for run in seen.runs for item in (*run.spec.evidence, *run.status.evidence))
     in_runs = {(item.fingerprint, item.starts_at) for item in evidence if item.fingerprint}
     pruned = {(item.fingerprint, item.starts_at) for item in seen.policy.status.handled_alerts}
     return frozenset(in_runs | pruned)
+
+
+def _fires(alert: Alert, trigger: Trigger, seen: Observation) -> bool:
+    assert trigger.alert is not None
+    return alert.firing and (seen.now - alert.received_at).total_seconds() < seconds(trigger.alert.stale_after)
 
 
 def _finding(trigger: Trigger, alert: Alert, seen: Observation) -> Finding:

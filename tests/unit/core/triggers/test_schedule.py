@@ -1,25 +1,22 @@
-from datetime import UTC, datetime, timedelta
+import random
+from collections import Counter
+from datetime import datetime, timedelta
 
 import pytest
 
 from retrainer.api.v1alpha1.triggers import Schedule
 from retrainer.core.arbitration import Arbitration, arbitrate
 from retrainer.core.phases import Phase
-from retrainer.core.triggers.schedule import next_slot, slots
-from tests.builders import NOW, Part, a_policy, a_run, seen
+from retrainer.core.triggers.schedule import next_start, put_off
+from tests.builders import NOW, Part, a_policy, a_run, an_identity, seen
 
-NOON = {"cron": "0 12 * * *"}
-BERLIN = "Europe/Berlin"
-
-
-def at(text: str) -> datetime:
-    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+NOON = {"cron": "0 12 * * *", "jitter": "0s"}
 
 
 def scheduled(
     now: datetime, *runs: Part, schedule: Part = None, created: datetime = NOW - timedelta(days=60), **policy: Part
 ) -> Arbitration:
-    triggers = [{"name": "monthly", "schedule": schedule or NOON}]
+    triggers = [{"name": "monthly", "schedule": {"jitter": "0s"} | (schedule or NOON)}]
     return arbitrate(seen(a_policy(created=created, triggers=triggers, **policy), *runs, now=now))
 
 
@@ -104,44 +101,47 @@ def test_a_schedule_that_is_none_is_told_and_holds_up_nobody(broken: dict[str, s
         ("Refused", "ScheduleInvalid"),
         ("Started", "ScheduleDue"),
     ]
-    assert next_slot(policy.spec.triggers, NOW) == NOW + timedelta(days=1)
+    assert next_start(policy, NOW) == NOW + timedelta(days=1)
 
 
-@pytest.mark.parametrize("cron", ["0 3 * mar fri", "0 3 * apr thu", "0 3 l * *"])
-def test_names_that_contain_an_r_are_no_random_schedules(cron: str) -> None:
-    assert slots(Schedule(cron=cron), NOW)[0] < NOW
+def test_a_fleets_slots_are_spread_over_the_jitter_and_a_policys_is_put_off_by_the_same_time_always() -> None:
+    schedule = Schedule(cron="0 3 1 * *", jitter="10m")
+    fleet = [put_off(schedule, an_identity(f"policy-{number}")) for number in range(1000)]
+    assert fleet == [put_off(schedule, an_identity(f"policy-{number}")) for number in range(1000)]
+    minutes = Counter(int(one.total_seconds() // 60) for one in fleet)
+    assert set(minutes) == set(range(10))
+    assert max(minutes.values()) < 150, "about a hundred in each minute"
 
 
-def every_slot(cron: str, start: datetime, end: datetime, zone: str = BERLIN) -> list[datetime]:
-    """Return each slot that a policy looking once a minute sees, once."""
-    schedule, found, now = Schedule(cron=cron, time_zone=zone), [], start
-    while now <= end:
-        latest, upcoming = slots(schedule, now)
-        assert latest <= now < upcoming
-        if latest >= start and latest not in found:
-            found.append(latest)
-        now += timedelta(minutes=10)
-    return found
+def test_the_jitter_leaves_half_of_the_deadline_to_start_in() -> None:
+    schedule = Schedule(cron="0 3 1 * *", jitter="1d", starting_deadline="10m")
+    assert max(put_off(schedule, an_identity(f"policy-{number}")) for number in range(1000)) < timedelta(minutes=5)
 
 
-def test_a_schedule_follows_its_zone_through_the_year() -> None:
-    assert slots(Schedule(cron="0 3 * * *", time_zone=BERLIN), at("2026-07-01T12:00"))[0] == at("2026-07-01T01:00")
-    assert slots(Schedule(cron="0 3 * * *", time_zone=BERLIN), at("2026-12-01T12:00"))[0] == at("2026-12-01T02:00")
+def test_a_slot_that_is_put_off_starts_then_and_is_told_by_its_own_time() -> None:
+    jittered = {"cron": "0 12 * * *", "jitter": "10m"}
+    start = NOW + put_off(Schedule.model_validate(jittered), a_policy().identity)
+    early = scheduled(start - timedelta(seconds=1), schedule=jittered)
+    assert (early.start, early.look_again_in) == (None, 1)
+    arbitration = scheduled(start, schedule=jittered)
+    assert arbitration.start is not None
+    assert [item.starts_at for item in arbitration.start.spec.evidence] == [NOW]
 
 
-def test_the_hour_that_spring_leaves_out_costs_at_most_its_own_slot_and_doubles_none() -> None:
-    found = every_slot("30 2 * * *", at("2026-03-28T00:00"), at("2026-03-30T12:00"))
-    assert at("2026-03-28T01:30") in found
-    assert at("2026-03-30T00:30") in found
-    assert len(found) <= 3
-
-
-def test_the_hour_that_autumn_repeats_has_its_daily_slot_at_most_once_a_day() -> None:
-    found = every_slot("30 2 * * *", at("2026-10-24T00:00"), at("2026-10-26T12:00"))
-    assert len(found) == 3
-
-
-def test_an_hourly_schedule_loses_and_doubles_no_hour_at_either_change() -> None:
-    for day in ("2026-03-29", "2026-10-25"):
-        found = every_slot("0 * * * *", at(f"{day}T00:00"), at(f"{day}T05:00"))
-        assert found == [at(f"{day}T0{hour}:00") for hour in range(6)]
+def test_whatever_is_asked_and_however_often_a_schedule_starts_at_most_the_latest_slot_once_and_in_time() -> None:
+    chance = random.Random(7)
+    for _ in range(300):
+        schedule = {"cron": f"{chance.randint(0, 59)} */{chance.randint(2, 9)} * * *", "starting_deadline": f"{chance.randint(5, 200)}m"}
+        created = NOW - timedelta(minutes=chance.randint(0, 3000))
+        now, entry, started = NOW, None, []
+        for _ in range(6):
+            status = {"triggers": [entry]} if entry else {}
+            arbitration = scheduled(now, schedule=schedule | {"jitter": "30m"}, created=created, status=status)
+            if arbitration.start is not None:
+                [item] = arbitration.start.spec.evidence
+                deadline = timedelta(minutes=int(schedule["starting_deadline"][:-1]))
+                assert created <= item.starts_at <= now <= item.starts_at + deadline
+                started.append(item.starts_at)
+            entry = arbitration.triggers[0].model_dump()
+            now += timedelta(minutes=chance.randint(0, 400))
+        assert started == sorted(set(started)), "never a slot twice, never an older one after a younger"
