@@ -3,7 +3,7 @@
 from retrainer.api.v1alpha1 import ModelRetrainRunStatus
 from retrainer.core.observation import Observation, RunSeen
 from retrainer.core.phases import Outcome, Phase
-from retrainer.core.triggers import alert
+from retrainer.core.triggers import alert, metric
 
 _CAME_TO_NOTHING = frozenset({Outcome.TRAINING_FAILED, Outcome.DATA_REJECTED, Outcome.GATE_REJECTED, Outcome.ROLLED_BACK})
 _WATCHED_TO_THE_END = frozenset({"Watched", "Unobserved"})
@@ -22,11 +22,12 @@ def _cured(run: RunSeen, status: ModelRetrainRunStatus, seen: Observation) -> st
         return "False"
     if status.outcome is not Outcome.SUCCEEDED:
         return None
-    kinds = {trigger.name: trigger for trigger in seen.policy.spec.triggers}
-    evidence = (*run.spec.evidence, *status.evidence)
-    answers = [alert.is_over(item, trigger, seen) for item in evidence if (trigger := kinds.get(item.trigger)) and trigger.alert]
+    triggers = {trigger.name: trigger for trigger in seen.policy.spec.triggers}
+    causes = [(item, triggers[item.trigger]) for item in (*run.spec.evidence, *status.evidence) if item.trigger in triggers]
+    answers = [alert.is_over(item, trigger, seen) for item, trigger in causes if trigger.alert]
+    answers += [metric.is_over(trigger, status.version or "", seen) for _, trigger in causes if trigger.metric]
     if not answers:
-        return None  # a schedule, a person: nothing was wrong
+        return None  # a schedule, a new column, a person: nothing was wrong
     if status.reason not in _WATCHED_TO_THE_END:
         return "Unknown"
     return "False" if False in answers else "Unknown" if None in answers else "True"

@@ -15,7 +15,8 @@ from retrainer.core.limits import limit
 from retrainer.core.observation import PolicySeen, RunSeen
 from retrainer.core.phases import Outcome, Phase
 from retrainer.core.run import advance
-from tests.builders import NOW, Part, a_policy, a_run, alerting, an_alert, kinds, seen
+from retrainer.core.triggers.evaluation import Evaluation, Memory
+from tests.builders import CANDIDATE, CHAMPION, NOW, Part, a_policy, a_run, alerting, an_alert, kinds, seen
 
 SHOCK = {"reason": "a strike was called", "max_weight": 40}
 TRIGGERS = [alerting(), alerting("shock", alert={"match_labels": {"severity": "emergency"}}, emergency={"max_weight": 40})]
@@ -173,12 +174,13 @@ def test_runs_that_the_circuit_counts_outlive_the_history_limit() -> None:
     assert [effect.run.name for effect in deleted] == ["churn-risk-1"]  # type: ignore[union-attr]
 
 
-def cured(outcome: str, reason: str, *alerts: Part, evidence: Part = None, trigger: str = "paged") -> str | None:
+def cured(outcome: str, reason: str, *alerts: Part, evidence: Part = None, trigger: str = "paged", **world: Part) -> str | None:
     said = evidence if evidence is not None else [{"trigger": trigger, "fingerprint": "f1", "starts_at": NOW - timedelta(days=1)}]
     run = a_run(Phase.WATCHING, spec={"trigger": trigger, "evidence": said})
     over = {"phase": Phase.FINISHED, "outcome": Outcome(outcome), "reason": reason, "completed_at": NOW}
-    policy = a_policy(triggers=[*TRIGGERS, {"name": "monthly", "schedule": {"cron": "0 3 1 * *"}}])
-    return with_cure(run, run.status.model_copy(update=over), seen(policy, run, alerts=alerts)).cured
+    accuracy = {"name": "accuracy", "metric": {"preset": "Accuracy", "min": 0.8}}
+    policy = a_policy(triggers=[*TRIGGERS, accuracy, {"name": "monthly", "schedule": {"cron": "0 3 1 * *"}}])
+    return with_cure(run, run.status.model_copy(update=over), seen(policy, run, alerts=alerts, **world)).cured
 
 
 @pytest.mark.parametrize("outcome", ["TrainingFailed", "DataRejected", "GateRejected", "RolledBack"])
@@ -213,3 +215,19 @@ def test_there_is_nothing_to_cure_for_a_schedule_or_in_a_run_that_ended_without_
     assert cured("Succeeded", "Watched", evidence=[{"trigger": "monthly", "starts_at": NOW}], trigger="monthly") is None
     assert cured("Aborted", "Aborted", an_alert()) is None
     assert cured("Superseded", "Emergency", an_alert()) is None
+
+
+@pytest.mark.parametrize(
+    ("reason", "version", "answer"),
+    [
+        ("WithinBounds", CANDIDATE, "True"),
+        ("ThresholdCrossed", CANDIDATE, "False"),
+        ("TooFewSamples", CANDIDATE, "Unknown"),
+        ("Pending", CANDIDATE, "Unknown"),
+        ("ThresholdCrossed", CHAMPION, "Unknown"),
+    ],
+)
+def test_a_figure_is_cured_when_it_is_within_its_bound_on_samples_enough_of_the_new_version(reason: str, version: str, answer: str) -> None:
+    evaluations = {"accuracy": Evaluation(reason, "", Memory(version))}
+    said = [{"trigger": "accuracy", "starts_at": NOW}]
+    assert cured("Succeeded", "Watched", evidence=said, trigger="accuracy", evaluations=evaluations) == answer

@@ -125,6 +125,14 @@ def look(trigger: Trigger, seen: Observation) -> list[Finding]:
     return [replace(told, evidence=_evidence(trigger, found, episode))]
 
 
+def is_over(trigger: Trigger, version: str, seen: Observation) -> bool | None:
+    """Say whether the figure of a champion is within its bound; None where it has not been asked on samples enough of this version."""
+    found = seen.evaluations.get(trigger.name, _ASKED_FIRST)
+    if found.memory.version != version:
+        return None
+    return {WITHIN_BOUNDS: True, THRESHOLD_CROSSED: False}.get(found.reason)
+
+
 def remembered(status: TriggerStatus, version: str, since: datetime | None, *, is_query: bool) -> Evaluation | None:
     """Return what a trigger's status still knows of its episode after a restart; None where there is none, or it was another champion's."""
     if status.episode is None or (not is_query and since is not None and status.episode < since):
