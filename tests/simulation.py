@@ -31,6 +31,7 @@ from retrainer.core.observation import (
 )
 from retrainer.core.route import RouteSeen
 from retrainer.core.run import return_check
+from retrainer.core.triggers.evaluation import Evaluation
 from tests.builders import NOW, UNREACHABLE, a_neighbourhood, a_pod, a_route, a_service, a_template, an_identity
 
 Prometheus = Callable[[Question], Answer]
@@ -51,6 +52,7 @@ class Simulation:
         self.addressed: set[str] = set()
         self.template = a_template()
         self.alerts: tuple[Alert, ...] = ()
+        self.evaluations: dict[str, Evaluation] = {}
         self.prometheus: Prometheus = lambda _: UNREACHABLE
         self.surroundings: Surroundings = a_neighbourhood(policy)
         self.performed: list[act.Effect] = []
@@ -75,6 +77,7 @@ class Simulation:
             template=self.template,
             surroundings=self.surroundings,
             alerts=self.alerts,
+            evaluations=dict(self.evaluations),
         )
 
     def _hear_service(self, seen: Observation) -> ProbeSeen | None:

@@ -174,6 +174,7 @@ def adoption_is_under_way(seen: Observation) -> Problem | None:
 ADOPTING: Final = frozenset({"Adopting", "SelectorOwnedByOther"})
 """The reasons that the adoption itself goes on under."""
 
+
 def freeze_window_is_none(seen: Observation) -> Problem | None:
     """A freeze window that never opens would protect nobody."""
     for number, window in enumerate(seen.policy.spec.trigger_policy.freeze_windows):

@@ -7,7 +7,8 @@ from retrainer.api.v1alpha1 import seconds
 from retrainer.api.v1alpha1.run import Evidence
 from retrainer.api.v1alpha1.triggers import Schedule, Trigger
 from retrainer.core.cron import ScheduleError, slots
-from retrainer.core.observation import Identity, Observation, PolicySeen
+from retrainer.core.identity import Identity
+from retrainer.core.observation import Observation, PolicySeen
 from retrainer.core.triggers.finding import Finding
 
 
