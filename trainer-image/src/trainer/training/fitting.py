@@ -38,9 +38,7 @@ class Candidate:
     shipped_predictions: NDArray[np.float64]
 
 
-def fit_candidate(
-    prepared: Prepared, request: RetrainRequest, checkpoints: Checkpoints, *, require_gpu: bool
-) -> Candidate:
+def fit_candidate(prepared: Prepared, request: RetrainRequest, checkpoints: Checkpoints, device: str) -> Candidate:
     """Return the fitted candidate; the hold-out enters only the shipped weights, and only with `refit`.
 
     The newest training rows say when to stop and how to calibrate. With `refit` the network is then fitted anew for
@@ -48,20 +46,18 @@ def fit_candidate(
     runtime does not give what Keras gives.
     """
     # TensorFlow is imported here, once the data is known to be worth it.
-    from trainer.training.network import Network, chosen_device  # noqa: PLC0415
+    from trainer.training.network import Network  # noqa: PLC0415
 
-    device = chosen_device(require_gpu=require_gpu)
     rows = _Encoded(prepared, request)
     split, task = prepared.split, request.model.task
-    sizes = (rows.encoder.width, *request.model.hidden_layers, task.outputs)
-    network = Network(sizes, task.name, request.hyperparameters, checkpoints)
+    network = Network(layer_sizes(prepared, request), task.name, request.hyperparameters, checkpoints)
     with progress(f"fit on {device}", request.hyperparameters.epochs) as bar:
         fit = network.fit_until_it_stops_improving(
             rows.to_fit_on(split.fitted, split.first_holdout_day),
             rows.to_judge_by(split.validation, split.first_holdout_day),
             bar.advance,
         )
-    _LOG.info("best after %d epochs, validation loss %.4f", fit.epochs, fit.validation_loss)
+    _LOG.info("best after %d epochs on the %s, validation loss %.4f", fit.epochs, device, fit.validation_loss)
     calibration = rows.calibration(network.outputs(fit.weights, rows.inputs[split.validation]))
     _LOG.debug("%s", calibration)
     evaluated = shipped = fit.weights
@@ -82,6 +78,12 @@ def fit_candidate(
         device=device,
         shipped_predictions=predictions,
     )
+
+
+def layer_sizes(prepared: Prepared, request: RetrainRequest) -> tuple[int, ...]:
+    """Return the widths of the network from its inputs to its outputs."""
+    inputs = sum(feature.width for feature in prepared.features)
+    return (inputs, *request.model.hidden_layers, request.model.task.outputs)
 
 
 class _Encoded:

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.artifact.loading import Weights
-from trainer.errors import BadConfiguration
 from trainer.request import Hyperparameters
 from trainer.training.checkpoints import Checkpoints, State
+from trainer.training.device import Seen
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -55,12 +55,17 @@ class Fit:
     validation_loss: float
 
 
-def chosen_device(*, require_gpu: bool) -> str:
-    """Return the kind of device that trains; BadConfiguration if it must be a GPU and there is none."""
+def seen_devices() -> Seen:
+    """Return what there is to train on; GPUs give their memory as it is needed, not all of it at once."""
     gpus = tf.config.list_physical_devices("GPU")
-    if require_gpu and not gpus:
-        raise BadConfiguration("REQUIRE_GPU is set and TensorFlow sees no GPU")
-    return "GPU" if gpus else "CPU"
+    for gpu in gpus:
+        tf.config.experimental.set_memory_growth(gpu, enable=True)
+    return Seen(len(gpus), tf.test.is_built_with_cuda())
+
+
+def on_device(device: str) -> Any:
+    """Return a context in which variables and functions are made on the first device of that kind."""
+    return tf.device(f"/{device}:0")
 
 
 class Network:

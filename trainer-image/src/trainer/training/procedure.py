@@ -1,6 +1,7 @@
 """The procedure of `train`: look, prepare, fit, compare, write, record."""
 
 import logging
+import time
 from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.metadata import packages_distributions
@@ -22,7 +23,8 @@ from trainer.store import write
 from trainer.training.champion import Champion, find_champion
 from trainer.training.checkpoints import Checkpoints, checkpoints_at
 from trainer.training.comparison import compared
-from trainer.training.fitting import Candidate, fit_candidate
+from trainer.training.device import training_device
+from trainer.training.fitting import Candidate, fit_candidate, layer_sizes
 from trainer.training.histograms import reference_of
 from trainer.training.recording import record
 
@@ -74,7 +76,7 @@ def trained_version(request: RetrainRequest, settings: Settings, found: Found, n
     """Fit, compare with the champion, write the version, and return it; goes on where a killed attempt was."""
     checkpoints = checkpoints_of(request, settings)
     checkpoints.find()
-    candidate = fit_candidate(found.prepared, request, checkpoints, require_gpu=settings.require_gpu)
+    candidate = _fitted(request, settings, found, checkpoints)
     manifest = _manifest(request, found, candidate, now)
     half_life = request.data.recency_half_life
     reference = reference_of(
@@ -98,6 +100,17 @@ def trained_version(request: RetrainRequest, settings: Settings, found: Found, n
         warnings=(*found.warnings, *comparison.warnings),
     )
     return write(request.store, pack(manifest, **files))
+
+
+def _fitted(request: RetrainRequest, settings: Settings, found: Found, checkpoints: Checkpoints) -> Candidate:
+    prepared = found.prepared
+    sizes, rows = layer_sizes(prepared, request), len(prepared.dataset)
+    wishes, task = request.hyperparameters, request.model.task.name
+    began = time.perf_counter()
+    with training_device(sizes, task, rows, wishes, require_gpu=settings.require_gpu) as device:
+        candidate = fit_candidate(prepared, request, checkpoints, device)
+    _LOG.info("fitted %d rows on the %s in %.1f s", rows, device, time.perf_counter() - began)
+    return candidate
 
 
 def checkpoints_of(request: RetrainRequest, settings: Settings) -> Checkpoints:
