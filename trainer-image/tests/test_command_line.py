@@ -12,6 +12,7 @@ import pytest
 
 from tests.artifacts import path_of, write_artifact
 from tests.requests import environment_of, request_document
+from tests.s3_server import S3Server
 from tests.worlds import seed_world
 
 HEAVY = ("tensorflow", "keras")
@@ -131,6 +132,15 @@ def test_without_a_command_it_does_what_the_request_asks(world: str, log: Path) 
     assert done.returncode == 0
     assert orjson.loads(done.stdout)["reason"] == "Validated"
     assert message(log)["reason"] == "Validated"
+
+
+def test_a_bucket_that_refuses_is_bad_configuration_before_anything_is_trained(
+    world: str, log: Path, s3: S3Server
+) -> None:
+    document = request_document(Path(), "v1", action="validate") | {"artifacts": {"path": "s3://nowhere/x"}}
+    done = run("validate", **environment_of(document, world, TERMINATION_LOG=str(log), **s3.environment))
+    assert done.returncode == 43
+    assert message(log)["message"] == "s3://nowhere/x: there is no such bucket"
 
 
 def test_an_unknown_model_ends_with_43(log: Path) -> None:

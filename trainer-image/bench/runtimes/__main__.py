@@ -67,10 +67,10 @@ def main() -> None:
 
 
 def _measured(runtime: Runtime, place: Path, weights: Path) -> Mapping[str, Any]:
-    python = _environment(place / runtime.module, runtime.packages)
+    python = _environment(place, runtime.packages)
     model = place / f"{runtime.module}.model"
     if runtime.to_convert:
-        converter = _environment(place / f"{runtime.module}-convert", (*runtime.packages, *runtime.to_convert))
+        converter = _environment(place, (*runtime.packages, *runtime.to_convert))
         _run(converter, runtime.module, "convert", weights, model)
     arguments = (runtime.module, "measure", weights, model, str(_ROWS))
     starts = []
@@ -84,12 +84,12 @@ def _measured(runtime: Runtime, place: Path, weights: Path) -> Mapping[str, Any]
 
 
 def _environment(place: Path, packages: tuple[str, ...]) -> Path:
-    python = place / "bin/python"
-    for command in (
-        [_UV, "venv", "--quiet", "--python", sys.executable, place],
-        [_UV, "pip", "install", "--quiet", "--python", python, *packages],
-    ):
-        subprocess.run(command, check=True)  # noqa: S603 - fixed
+    """Return the Python of an environment with these packages, and nothing else; it is made once."""
+    home = place / "-".join(packages)
+    python = home / "bin/python"
+    if not python.exists():
+        subprocess.run([_UV, "venv", "--quiet", "--python", sys.executable, home], check=True)  # noqa: S603 - fixed
+        subprocess.run([_UV, "pip", "install", "--quiet", "--python", python, *packages], check=True)  # noqa: S603
     return python
 
 

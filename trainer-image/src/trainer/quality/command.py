@@ -48,6 +48,8 @@ def validate(
 def validate_data(request: RetrainRequest, settings: Settings, as_json: bool) -> None:
     """Check the data, print every check, and leave the result for the operator; DataRejected if it is not good."""
     checks: Sequence[Check] = ()
+    # A bucket that refuses is found out here, before a GPU is asked for.
+    request.store.holds(request.version)
     try:
         with connect(settings.needed_database_url()) as connection:
             checks = run_checks(connection, request)
