@@ -1,5 +1,7 @@
 """Input that is wrong only beside other objects: it shows as `Ready=False` with a sentence, and heals by itself once it is mended."""
 
+import json
+
 import pytest
 
 from tests.integration import team
@@ -51,6 +53,21 @@ async def test_a_volume_claim_for_one_node_only(stage: Stage) -> None:
     assert "is ReadWriteOnce: use a ReadWriteMany claim, or set spec.artifacts.singleNode" in told["message"]
     await stage.when_changed(artifacts={"persistentVolumeClaim": "models", "singleNode": True})
     await then_it_is_accepted(stage)
+
+
+async def test_artifacts_in_a_bucket_need_no_volume(stage: Stage) -> None:
+    bucket = {"bucket": "models", "prefix": "retrainer", "endpoint": "https://s3.example", "secretName": "models-s3"}
+    await stage.api.create("deployments", team.deployment(stage.namespace))
+    await stage.given_a_policy(artifacts={"s3": bucket})
+    run = await stage.then_run_ends("churn-1", "Succeeded")
+    [job] = stage.seen.all("jobs", component="train")
+    pod = job["spec"]["template"]["spec"]
+    environment = {entry["name"]: entry for entry in pod["containers"][0]["env"]}
+    request = json.loads(environment["RETRAIN_REQUEST"]["value"])
+    assert request["artifacts"] == {"path": f"s3://models/retrainer/{stage.namespace}/churn"}
+    assert environment["AWS_SECRET_ACCESS_KEY"]["valueFrom"]["secretKeyRef"]["name"] == "models-s3"
+    assert [volume["name"] for volume in pod["volumes"]] == ["tmp"]
+    assert run["status"]["frozen"]["artifacts"]["s3"]["bucket"] == "models"
 
 
 async def test_a_service_whose_selector_somebody_else_holds_is_left_as_it_is(stage: Stage) -> None:

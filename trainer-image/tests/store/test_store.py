@@ -87,6 +87,13 @@ def test_a_file_beside_the_versions_is_replaced_read_and_removed(kept: Kept) -> 
     assert kept.store.contents().leftovers == {}
 
 
+def test_what_is_kept_beside_the_versions_is_neither_a_version_nor_a_leftover(kept: Kept) -> None:
+    write(kept.store, packed("v1"))
+    kept.store.replace("reports/2026-11-23.html", b"<!doctype html>")
+    contents = kept.store.contents()
+    assert (contents.versions, contents.leftovers) == (frozenset({"v1"}), {})
+
+
 def test_a_store_that_is_not_there_yet_is_empty(kept: Kept) -> None:
     contents = kept.store.contents()
     assert (contents.versions, contents.leftovers) == (frozenset(), {})

@@ -12,7 +12,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedEr
 from obstore.store import S3Store
 
 from trainer.artifact.files import Files, missing, too_large
-from trainer.artifact.manifest import MANIFEST_NAME
+from trainer.artifact.manifest import FILE_NAMES, MANIFEST_NAME
 from trainer.errors import BadConfiguration
 from trainer.store.interface import CHECKPOINTS, Contents, StoreUnavailable
 
@@ -78,7 +78,7 @@ class BucketStore:
         for first, *rest in keys:
             if first == CHECKPOINTS and rest:
                 leftovers[f"{first}/{rest[0]}"] = rest[0]
-            elif rest and first not in versions:
+            elif first not in versions and len(rest) == 1 and rest[0] in FILE_NAMES:
                 leftovers[first] = first
         return Contents(versions, leftovers)
 
