@@ -239,8 +239,12 @@ def answers(run: RunSeen, *, now: datetime = NOW, **figures: Mapping[str, tuple[
     for preset in {metric.preset for metric in run.status.frozen.rollout.metrics}:
         asked = questions(PRESETS[preset], "default", "members", "churn_risk", window)
         known = figures.get(preset)
-        for index, question in enumerate(asked):
-            said[question] = UNREACHABLE if known is None else vector({name: pair[index] for name, pair in known.items()}, now)
+        if known is None:
+            said |= dict.fromkeys(asked, UNREACHABLE)
+            continue
+        values = {name: hits / total if PRESETS[preset].is_ratio and total else hits for name, (hits, total) in known.items()}
+        said[asked[0]] = vector(values, now)
+        said[asked[1]] = vector({name: total for name, (_, total) in known.items()}, now)
     return said
 
 

@@ -22,7 +22,7 @@ def saying(world: Simulation, errors: float, total: float = 500) -> Prometheus:
     """Return a Prometheus that tells of every version so many errors among so many predictions."""
 
     def answer(question: Question) -> Answer:
-        value = errors if "errors_total" in question.promql else total
+        value = errors / total if "errors_total" in question.promql else total
         return vector({one.version: value for one in world.deployments.values()}, world.now)
 
     return answer

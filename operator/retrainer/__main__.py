@@ -15,7 +15,7 @@ from retrainer.adapters.alertmanager import AlertmanagerWebhook
 from retrainer.adapters.clock import SystemClock
 from retrainer.adapters.kubernetes import KubernetesCluster
 from retrainer.adapters.prober import HttpProber
-from retrainer.adapters.prometheus import PrometheusMetrics, Source
+from retrainer.adapters.prometheus import Bounds, PrometheusMetrics, Source
 from retrainer.adapters.token_file import TokenFile
 from retrainer.adapters.world import WatchedWorld
 from retrainer.core.kinds import Kind, Ref
@@ -67,7 +67,8 @@ class Operator:
         settings, telemetry = self._settings, self._telemetry
         cluster = await KubernetesCluster.load(settings.kubeconfig, observe=telemetry.count_request)
         named = {name: Source(one.url, one.token_file, one.allow_queries) for name, one in settings.metrics_sources.items()}
-        metrics = PrometheusMetrics(named, self._clock, observe=telemetry.count_query)
+        bounds = Bounds(timeout_s=settings.query_timeout_s)
+        metrics = PrometheusMetrics(named, self._clock, bounds=bounds, observe=telemetry.count_query)
         prober = HttpProber()
         defaults = Defaults(settings.trainer_image, int(settings.monitor_interval_s), settings.pod_name)
         evaluator = Evaluator(self._world, metrics, self._clock, wake=lambda key: queue.add(key), gauges=telemetry)  # noqa: PLW0108 - made below

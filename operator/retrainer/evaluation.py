@@ -8,7 +8,7 @@ policy's own, identical ones once, are spread over the interval, a few at a time
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,11 +18,13 @@ from retrainer.core.asking import Asking, asked_by, evaluated
 from retrainer.core.fleet import FleetAnswer
 from retrainer.core.measurement import Question
 from retrainer.core.observation import PolicySeen
+from retrainer.core.presets import selector
 from retrainer.core.triggers.evaluation import Evaluation
 from retrainer.ports import Clock, Evaluations, Gauges, Key, Metrics, World
 
 _logger = logging.getLogger(__name__)
 _JITTER: Final = 0.1
+_QUESTIONS_AT_ONCE: Final = 8
 _QUERIES_AT_ONCE: Final = 5
 _BREATHES_EVERY: Final = 200
 
@@ -62,11 +64,10 @@ class Evaluator(Evaluations):
         """Ask once what presets and schemas want to know of all models, and evaluate every trigger that wants it."""
         self._take_up_policies()
         wanted = [(key, one) for key, one in self._asking() if not one.asks_a_query]
-        asked = sorted({question for _, one in wanted for question in one.questions}, key=lambda one: (one.source, one.promql))
-        answers = await asyncio.gather(*(self._metrics.ask(question) for question in asked))
-        tables = {question: FleetAnswer(answer) for question, answer in zip(asked, answers, strict=True)}
+        tables = await self._ask({question for _, one in wanted for question in one.questions}, _QUESTIONS_AT_ONCE)
+        apart = await self._ask_apart(wanted, tables)
         for number, (key, one) in enumerate(wanted):
-            self._evaluate(key, one, tables)
+            self._evaluate(key, one, {question: apart.get((key[0], question), tables[question]) for question in one.questions})
             if number % _BREATHES_EVERY == 0:
                 await asyncio.sleep(0)  # rollbacks do not wait for a thousand policies
 
@@ -78,6 +79,32 @@ class Evaluator(Evaluations):
         async with asyncio.TaskGroup() as asking:
             for number, question in enumerate(asked):
                 asking.create_task(self._ask_query(question, number * spread_s / len(asked), turns))
+
+    async def _ask(self, asked: Iterable[Question], at_once: int) -> dict[Question, FleetAnswer]:
+        turns = asyncio.Semaphore(at_once)
+
+        async def ask(question: Question) -> tuple[Question, FleetAnswer]:
+            async with turns:
+                return question, FleetAnswer(await self._metrics.ask(question))
+
+        ordered = sorted(asked, key=lambda question: (question.source, question.promql))
+        return dict(await asyncio.gather(*(ask(question) for question in ordered)))
+
+    async def _ask_apart(
+        self, wanted: Sequence[tuple[Key, Asking]], tables: Mapping[Question, FleetAnswer]
+    ) -> dict[tuple[str, Question], FleetAnswer]:
+        """Return the answers about each namespace alone where the one about all was spoiled: a tenant's broken series blind nobody else.
+
+        Only while that is so does the cost grow, with the namespaces.
+        """
+        narrow = {
+            (key[0], wide): asked
+            for key, one in wanted
+            if any(tables[question].is_spoiled for question in one.questions)
+            for wide, asked in zip(one.questions, one.narrowed(selector(key[0])), strict=True)
+        }
+        answers = await self._ask(set(narrow.values()), _QUERIES_AT_ONCE)
+        return {place: answers[asked] for place, asked in narrow.items()}
 
     async def _ask_query(self, question: Question, after_s: float, turns: asyncio.Semaphore) -> None:
         await asyncio.sleep(after_s)

@@ -42,6 +42,7 @@ OTHER: dict[str, Any] = {
     "allowAlertsFromOtherNamespaces": True,
     "monitorInterval": 5,
     "evaluationInterval": 30,
+    "queryTimeout": 5,
     "resyncInterval": 60,
     "logLevel": "debug",
     "logFormat": "text",

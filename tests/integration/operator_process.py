@@ -20,11 +20,11 @@ _TIMEOUT: Final = aiohttp.ClientTimeout(total=20)
 class OperatorProcess:
     """Starts, stops and kills one operator after the other under one set of settings; their logs go to one file."""
 
-    def __init__(self, kubeconfig: Path, prometheus: str, home: Path) -> None:
+    def __init__(self, kubeconfig: Path, prometheus: str, home: Path, **settings: str) -> None:
         token = home / "webhook-token"
         token.write_text(TOKEN, encoding="utf-8")
         self.log = home / "operator.log"
-        self._health_port, self._webhook_port = _free_ports(2)
+        self._health_port, self._webhook_port = free_ports(2)
         self._process: subprocess.Popen[bytes] | None = None
         self._session = aiohttp.ClientSession(timeout=_TIMEOUT)
         self._environment = {
@@ -39,6 +39,7 @@ class OperatorProcess:
             "RETRAINER_WEBHOOK_LISTEN_PORT": str(self._webhook_port),
             "RETRAINER_HEALTH_LISTEN_PORT": str(self._health_port),
             "RETRAINER_LOG_FORMAT": "text",
+            **{f"RETRAINER_{name.upper()}": value for name, value in settings.items()},
         }
 
     def watch_only(self, namespaces: Sequence[str]) -> None:
@@ -113,6 +114,11 @@ class OperatorProcess:
         fields = Path(f"/proc/{self._running.pid}/statm").read_text(encoding="ascii").split()
         return int(fields[1]) * os.sysconf("SC_PAGE_SIZE")
 
+    def cpu_seconds(self) -> float:
+        """Return the processor time it has used."""
+        fields = Path(f"/proc/{self._running.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def said(self, lines: int = 40) -> str:
         """Return the end of its log."""
         return "\n".join(self.log.read_text(encoding="utf-8").splitlines()[-lines:])
@@ -123,7 +129,8 @@ class OperatorProcess:
         return self._process
 
 
-def _free_ports(number: int) -> list[int]:
+def free_ports(number: int) -> list[int]:
+    """Return ports of loopback that nobody listens on."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
     ports = [one.getsockname()[1] for one in sockets]
     for one in sockets:

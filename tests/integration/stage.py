@@ -1,18 +1,19 @@
 """One namespace with a platform in it, every stand-in that plays on it, and the words in which tests speak of it."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from tests.integration import team
 from tests.integration.audit import Audit
 from tests.integration.operator_process import OperatorProcess
 from tests.integration.team import POLICY, SERVICE, Manifest
 from tests.stand_ins.api import Api
-from tests.stand_ins.live_figures import FakePrometheus, LiveFigures
+from tests.stand_ins.live_figures import LiveFigures
 from tests.stand_ins.mirror import RESOURCES, Mirror
 from tests.stand_ins.model_server import ModelServer
 from tests.stand_ins.status_faker import StatusFaker
@@ -105,6 +106,12 @@ class Stage:
         """Return once a Service selects one version and no other."""
         await self.then(lambda: self.serves_alone(version, service), f"{version} serves alone")
 
+    async def then_metric(self, value: float, name: str, **labels: str) -> None:
+        """Return once a metric of the operator about this namespace has a value; it follows the status by a moment."""
+        async with asyncio.timeout(10):
+            while await self.operator.metric(name, namespace=self.namespace, **labels) != value:  # noqa: ASYNC110 - another process
+                await asyncio.sleep(0.05)
+
     async def then(self, fact: Callable[[], Any], what: str, within: float = 45.0) -> Any:  # noqa: ANN401 - whatever the fact is
         """Return what `fact` returns once that is something; AssertionError with a picture of the namespace."""
         try:
@@ -163,13 +170,19 @@ class Stage:
         return "\n".join([*runs[:30], *policies[:30], *pods[:30], self.operator.said(25)])
 
 
+class Playing(Protocol):
+    """Something that tells what is played in each namespace, as Prometheus or to it."""
+
+    figures: dict[str, LiveFigures]
+
+
 class Theatre:
     """Opens stages: what they share is one API server, one Prometheus, and one operator that may come and go."""
 
-    def __init__(self, api: Api, prometheus: FakePrometheus, operator: OperatorProcess, audit: Callable[[], Audit]) -> None:
+    def __init__(self, api: Api, prometheus: Playing, operator: OperatorProcess, audit: Callable[[], Audit]) -> None:
         self.api = api
         self.operator = operator
-        self._prometheus = prometheus
+        self.prometheus = prometheus
         self._audit = audit
 
     @asynccontextmanager
@@ -188,5 +201,5 @@ class Theatre:
             kubelet = StatusFaker(self.api, seen, models)
             kubelet.start()
             closing.push_async_callback(kubelet.stop)
-            figures = self._prometheus.figures[namespace] = LiveFigures(kubelet.versions)
+            figures = self.prometheus.figures[namespace] = LiveFigures(kubelet.versions)
             yield Stage(namespace, self.api, seen, kubelet, models, figures, self.operator, self._audit())

@@ -1,4 +1,4 @@
-"""Fifty policies with nothing to do: the operator writes nothing, marks nothing, and reads no Secret."""
+"""Fifty policies with nothing to do but to be judged every second: the operator writes nothing, marks nothing, and reads no Secret."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,6 +14,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 POLICIES = 50
 WATCHED_S = 20.0
 _MONTHLY = {"name": "monthly", "schedule": {"cron": "0 3 1 * *"}}
+_ACCURATE = {"name": "accurate", "metric": {"preset": "Accuracy", "min": 0.7}}
 _PAGED = {"name": "paged", "alert": {"matchLabels": {"alertname": "ModelDrift"}}}
 
 
@@ -28,7 +29,7 @@ async def given_an_idle_policy(stage: Stage, number: int) -> None:
     }
     await stage.api.create("deployments", team.deployment(stage.namespace, f"{name}-api"))
     await stage.api.apply("services", left, manager="retrainer")
-    await stage.given_a_policy(name, serving=serving, triggers=[_MONTHLY, _PAGED])
+    await stage.given_a_policy(name, serving=serving, triggers=[_MONTHLY, _PAGED, _ACCURATE])
 
 
 async def test_idle_policies_cost_no_write_and_no_growth(stage: Stage, record_testsuite_property: Callable[[str, object], None]) -> None:

@@ -101,9 +101,9 @@ class FakePrometheus:
 def _value(promql: str, its: Figures) -> float:
     """Return what a preset's question comes to: the first series it names decides."""
     if "retrainer_outcomes_total" in promql:
-        return its.correct if 'correct="true"' in promql else its.outcomes
+        return its.correct / its.outcomes if 'correct="true"' in promql else its.outcomes
     if "retrainer_prediction_errors_total" in promql:
-        return its.errors
+        return its.errors / its.requests
     if "retrainer_prediction_confidence_sum" in promql:
         return its.confidence
     if "retrainer_prediction_seconds_bucket" in promql:

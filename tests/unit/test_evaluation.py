@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from retrainer.core.measurement import Answer, NoData, NoDataReason, Question, Series, Vector
 from retrainer.core.observation import PolicySeen
-from retrainer.core.presets import PRESETS, fleet_questions
+from retrainer.core.presets import PRESETS, fleet_questions, selector
 from retrainer.evaluation import Evaluator
 from retrainer.ports import Gauges, Key
 from retrainer.telemetry import Telemetry
@@ -61,8 +61,9 @@ class Room:
 
     def accuracy(self, **correct: float) -> None:
         """Have Prometheus tell of each policy's model how many of 1,000 predictions were right."""
-        asked = fleet_questions(PRESETS["Accuracy"], "default", 7 * 86400)
-        for question, values in zip(asked, (correct, dict.fromkeys(correct, 1000.0)), strict=True):
+        asked = asked_about("")
+        ratios = {name: right / 1000 for name, right in correct.items()}
+        for question, values in zip(asked, (ratios, dict.fromkeys(correct, 1000.0)), strict=True):
             self.metrics.answers[question] = vector(values)
 
     async def cycle(self, after_s: float = 15) -> list[Key]:
@@ -74,6 +75,10 @@ class Room:
 
     def reason(self, policy: str = "churn", trigger: str = "accuracy") -> str:
         return self.loop.of(("members", policy))[trigger].reason
+
+
+def asked_about(only: str) -> tuple[Question, Question]:
+    return fleet_questions(PRESETS["Accuracy"], "default", 7 * 86400, only)
 
 
 def vector(values: Mapping[str, float]) -> Answer:
@@ -114,13 +119,25 @@ async def test_only_those_are_woken_for_whom_something_is_new() -> None:
 async def test_what_prometheus_cannot_tell_of_one_model_it_tells_of_the_others() -> None:
     room = Room(policy("churn"), policy("load"), policy("third"))
     room.accuracy(churn=900)
-    figures, samples = (room.metrics.answers[asked] for asked in fleet_questions(PRESETS["Accuracy"], "default", 7 * 86400))
+    figures, samples = (room.metrics.answers[asked] for asked in asked_about(""))
     assert isinstance(samples, Vector)
     lost = {"namespace": "members", "model_type": "load", "model_version": "v1"}
-    room.metrics.answers[fleet_questions(PRESETS["Accuracy"], "default", 7 * 86400)[1]] = replace(samples, not_finite=(lost,))
+    room.metrics.answers[asked_about("")[1]] = replace(samples, not_finite=(lost,))
     await room.cycle()
     assert [room.reason(name) for name in ("churn", "load", "third")] == ["WithinBounds", "NaN", "NoSeries"]
     assert isinstance(figures, Vector)
+
+
+async def test_one_tenants_broken_series_do_not_blind_the_others() -> None:
+    theirs = replace(policy("load"), identity=replace(policy("load").identity, namespace="others"))
+    room = Room(policy("churn"), theirs)
+    room.accuracy(churn=600)
+    warned = NoData(NoDataReason.WARNING, "a bucket label is malformed")
+    for wide, ours, others in zip(*(asked_about(only) for only in ("", selector("members"), selector("others"))), strict=True):
+        room.metrics.answers |= {ours: room.metrics.answers[wide], wide: warned, others: warned}
+    await room.cycle()
+    assert (room.reason(), room.loop.of(("others", "load"))["accuracy"].reason) == ("ThresholdCrossed", "Warning")
+    assert len(room.metrics.asked) == 6
 
 
 async def test_a_policy_without_a_champion_is_not_judged() -> None:

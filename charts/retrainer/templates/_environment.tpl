@@ -44,6 +44,8 @@
   value: {{ .Values.monitorInterval | quote }}
 - name: RETRAINER_EVALUATION_INTERVAL_S
   value: {{ .Values.evaluationInterval | quote }}
+- name: RETRAINER_QUERY_TIMEOUT_S
+  value: {{ .Values.queryTimeout | quote }}
 - name: RETRAINER_RESYNC_INTERVAL_S
   value: {{ .Values.resyncInterval | quote }}
 - name: RETRAINER_LOG_LEVEL

@@ -29,6 +29,15 @@ class Asking:
         """Whether it asks a query of its policy's own, which no other policy shares but by chance."""
         return self.rule is not None and self.rule.preset is None and bool(self.questions)
 
+    def narrowed(self, only: str) -> tuple[Question, ...]:
+        """Return the questions as they are about those models alone that `only` selects; a query of the policy's own stays what it is."""
+        if not self.questions or self.asks_a_query:
+            return self.questions
+        source = self.questions[0].source
+        if self.rule is None or self.rule.preset is None:
+            return schema_questions(source, only)
+        return fleet_questions(self.rule.preset, source, self.rule.window_s, only)
+
 
 def asked_by(policy: PolicySeen, *, allows_queries: bool, only: str = "") -> tuple[Asking, ...]:
     """Return what a policy's triggers ask, one entry a metric or schema trigger.

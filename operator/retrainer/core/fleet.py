@@ -7,12 +7,15 @@ from typing import Final
 
 from typing_extensions import override
 
-from retrainer.core.measurement import Answer, Counts, Measurement, NoData, NoDataReason, Question, Series, Value
-from retrainer.core.presets import FLEET, Preset
+from retrainer.core.measurement import Answer, Measurement, NoData, NoDataReason, Question, Series, Value
+from retrainer.core.presets import FLEET, Preset, figure_of
 from retrainer.core.triggers.schema import SchemaSeen
 
 _CHANGES: Final = Template(f"max by ({FLEET}, column, change) (retrainer_schema_change{{${{s}}}})")
 _ACCEPTED: Final = Template(f"max by ({FLEET}) (retrainer_schema_accepted{{${{s}}}})")
+
+
+_SPOILED: Final = frozenset({NoDataReason.WARNING, NoDataReason.AMBIGUOUS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,11 @@ class FleetAnswer:
         self._not_finite = frozenset(_model(labels) for labels in answer.not_finite)
         self._known = {(model.namespace, model.model_type) for model in (*self._series, *self._not_finite)}
 
+    @property
+    def is_spoiled(self) -> bool:
+        """Whether Prometheus answered, but with something that may be about anybody's series: asked more narrowly, it may do better."""
+        return self._no_data is not None and self._no_data.reason in _SPOILED
+
     def of(self, model: Model) -> list[Series] | NoData:
         """Return a model's series, at least one, or why there is none."""
         if self._no_data is not None and self._no_data.reason is not NoDataReason.EMPTY:
@@ -75,9 +83,7 @@ def measured(preset: Preset, model: Model, figure: FleetAnswer, samples: FleetAn
         return NoData(NoDataReason.EMPTY, f"there are no {preset.name} samples of {model} in the window")
     if isinstance(value, NoData):
         return value
-    if preset.is_ratio:
-        return Counts(value.value, total.value)
-    return Value(value.value, total.value, of=value.labels.get("feature", ""))
+    return figure_of(preset, value, total.value)
 
 
 def single(answer: Answer) -> Measurement:

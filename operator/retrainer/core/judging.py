@@ -79,7 +79,8 @@ def judged(run: RunSeen, seen: Observation, analysis: Analysis) -> Judged | None
         (dry if metric.dry_run else counting).append(judgement)
         if metric.preset is not None and champion is not None and not isinstance(champion, NoData):
             pair = (champion.hits, champion.total) if isinstance(champion, Counts) else (champion.value, champion.samples)
-            remembered[metric.preset] = Reference(preset=metric.preset, figure=pair[0], samples=pair[1])
+            is_counted = isinstance(champion, Counts)
+            remembered[metric.preset] = Reference(preset=metric.preset, figure=pair[0], samples=pair[1], is_counted=is_counted)
     told = "; ".join(f"{one.verdict}: {one.message}" for one in dry)
     return Judged(overall(counting), cut(told), tuple(remembered.values()))
 

@@ -49,4 +49,4 @@ def champions_figure(metric: RolloutMetric, run: RunSeen, champion: str | None, 
     known = next((one for one in run.status.reference if one.preset == metric.preset), None)
     if known is None:
         return None
-    return Counts(known.figure, known.samples) if PRESETS[metric.preset].is_ratio else Value(known.figure, known.samples)
+    return Counts(known.figure, known.samples) if known.is_counted else Value(known.figure, known.samples)

@@ -73,7 +73,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A figure taken as it is, in its preset's unit, from `samples` samples; `of` names the feature that it is about, if one."""
+    """A figure taken as it is, in its preset's unit, from `samples` samples; `of` says of what, e.g. a feature, where that is not all."""
 
     value: float
     samples: float

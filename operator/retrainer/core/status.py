@@ -154,12 +154,12 @@ def _candidate(seen: Observation, runs: RunStatuses, serving: str | None) -> Ver
 def _role(seen: Observation, version: str | None, before: VersionStatus | None, runs: RunStatuses) -> VersionStatus | None:
     if version is None or (before is not None and before.version == version):
         return before if version is not None else None
-    for name, status in runs.items():
-        if status.version == version:
-            digest = status.result.digest if status.result else ""
-            return VersionStatus(version=version, digest=digest, run=name, since=_since(status, before, seen.now))
     remembered = (seen.policy.status.champion, seen.policy.status.previous, seen.policy.status.candidate)
     known = next((role for role in remembered if role is not None and role.version == version), None)
+    for name, status in runs.items():
+        if status.version == version:
+            digest, baseline = status.result.digest if status.result else "", known.baseline if known else ()
+            return VersionStatus(version=version, digest=digest, run=name, since=_since(status, before, seen.now), baseline=baseline)
     return known.model_copy(update={"since": seen.now}) if known else VersionStatus(version=version, since=seen.now)
 
 

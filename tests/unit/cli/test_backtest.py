@@ -54,7 +54,7 @@ class MadeUp(Prometheus):
             return 500.0
         if accuracy is None:
             return None
-        return accuracy * 1000 if 'correct="true"' in promql else 1000.0
+        return accuracy if 'correct="true"' in promql else 1000.0
 
     def _series(self, promql: str, version: str, values: list[list[object]]) -> dict[str, object]:
         labels = {"namespace": "members", "model_type": "churn_risk", "model_version": version}

@@ -143,6 +143,20 @@ def test_the_canary_remembers_the_champions_figures_at_each_analysis() -> None:
     assert canary(lost, answers(lost, ErrorRate=GOOD)).status.reference == step.status.reference
 
 
+def test_a_forecasters_accuracy_is_remembered_as_the_figure_that_it_is() -> None:
+    run = a_canary(COMPARED)
+    said = answers(run, Accuracy={CANDIDATE: (450.0, 500.0), CHAMPION: (440.0, 500.0)})
+    figure = next(asked for asked in said if "label_replace" in asked.promql)
+    values = {CANDIDATE: 0.9, CHAMPION: 0.88}
+    said[figure] = Vector(tuple(Series({"model_version": one, "of": "1 - WAPE"}, value) for one, value in values.items()), NOW)
+    [known] = canary(run, said).status.reference
+    assert (known.figure, known.samples, known.is_counted) == (0.88, 500.0, False)
+    watch = a_watch(COMPARED, reference=[known.model_dump()])
+    step = advance(watch, watched(watch, answers(watch, Accuracy={CANDIDATE: (450.0, 500.0)})))
+    assert step.status.analysis is not None
+    assert "against the champion's 0.880" in step.status.analysis.message
+
+
 def test_a_watch_without_a_canary_before_it_compares_with_nobody() -> None:
     assert metrics_of(a_watch(COMPARED, ERRORS, QUERY)) == metrics_of(a_watch(ERRORS))
     alone = {"query": "errors{{ candidate }}", "max": 1.0}

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -155,3 +156,20 @@ def test_a_second_look_at_the_same_world_changes_no_status_of_the_policy(phase: 
     policy = a_policy(status=first.model_dump())
     assert policy.status == first
     assert status_of(seen(policy, run)) == first
+
+
+def test_a_baseline_goes_where_its_version_goes() -> None:
+    mine = {"trigger": "drop", "figure": "Accuracy over 60 s", "value": 0.9, "samples": 100, "from": NOW, "to": NOW}
+    old = {"version": CHAMPION, "since": NOW - timedelta(days=20), "baseline": [mine]}
+    drop = {"name": "drop", "metric": {"preset": "Accuracy", "max_drop": 0.05, "window": "60s"}}
+    promoted = a_run(Phase.WATCHING)
+    serving = a_service(CANDIDATE, previous=CHAMPION)
+    policy = a_policy(triggers=[drop], status={"champion": old})
+    made_it = a_run(Phase.FINISHED, number=51, version=CHAMPION)
+    after = status_of(seen(policy, made_it, promoted, service=serving))
+    assert after.champion is not None
+    assert after.previous is not None
+    assert (after.champion.baseline, [one.value for one in after.previous.baseline]) == ((), [0.9])
+    back = status_of(seen(replace(policy, status=after), made_it, promoted))
+    assert back.champion is not None
+    assert back.champion.baseline == after.previous.baseline

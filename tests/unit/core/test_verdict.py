@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retrainer.api.v1alpha1.rollout import RolloutMetric
-from retrainer.core.measurement import Counts, Measurement, NoData, NoDataReason, Value
+from retrainer.core.measurement import Counts, Measurement, NoData, NoDataReason, Series, Value, Vector
 from retrainer.core.presets import PRESETS, measurement, questions
 from retrainer.core.verdict import ALPHA, Judgement, Verdict, judge, overall, regression_bounds
-from tests.builders import CANDIDATE, CHAMPION, UNREACHABLE, Part, vector
+from tests.builders import CANDIDATE, CHAMPION, NOW, UNREACHABLE, Part, vector
 
 ALPHA_OF_95_PERCENT_TWO_SIDED = 0.025
 
@@ -161,7 +161,12 @@ def test_a_missing_series_is_no_data_and_not_zero(figure: Part, samples: Part) -
     assert isinstance(measurement(PRESETS["ErrorRate"], CANDIDATE, figure, samples), NoData)
 
 
+def test_a_forecasters_accuracy_is_no_ratio_of_counts_and_is_taken_as_it_is() -> None:
+    figure = Vector((Series({"model_version": CANDIDATE, "of": "1 - WAPE"}, 0.87),), NOW)
+    assert measurement(PRESETS["Accuracy"], CANDIDATE, figure, vector({CANDIDATE: 200})) == Value(0.87, 200, "1 - WAPE")
+
+
 def test_each_version_is_read_from_the_same_answer() -> None:
-    answer = vector({CANDIDATE: 1, CHAMPION: 7}), vector({CANDIDATE: 200, CHAMPION: 900})
+    answer = vector({CANDIDATE: 0.005, CHAMPION: 7}), vector({CANDIDATE: 200, CHAMPION: 900})
     assert measurement(PRESETS["ErrorRate"], CANDIDATE, *answer) == Counts(1, 200)
     assert measurement(PRESETS["Latency"], CHAMPION, *answer) == Value(7, 900)

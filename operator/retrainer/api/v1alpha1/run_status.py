@@ -115,8 +115,9 @@ class Reference(Model):
     """The champion's figure at the latest analysis of a canary, of a preset that is compared."""
 
     preset: Annotated[str, Field(max_length=32)] = Field(description="The preset.")
-    figure: FiniteFloat = Field(description="Of a ratio its hits, else the figure.")
-    samples: FiniteFloat = Field(description="Of a ratio its total, else the samples of the figure.")
+    figure: FiniteFloat = Field(description="Of a ratio of counts its hits, else the figure.")
+    samples: FiniteFloat = Field(description="Of a ratio of counts its total, else the samples of the figure.")
+    is_counted: bool = Field(default=True, description="Whether it is a ratio of counts; a forecaster's accuracy is none.")
 
 
 class ReturnCheck(Model):
