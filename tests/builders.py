@@ -24,11 +24,11 @@ from retrainer.core.observation import (
     PolicySeen,
     RunSeen,
     ServiceSeen,
-    Surroundings,
 )
 from retrainer.core.phases import Phase
 from retrainer.core.presets import PRESETS, questions
 from retrainer.core.route import RouteSeen
+from retrainer.core.surroundings import Surroundings
 from retrainer.core.template import TemplateSeen
 from retrainer.core.traffic import mode_of
 from retrainer.core.traffic.gateway import routing

@@ -27,10 +27,10 @@ from retrainer.core.observation import (
     ProbeSeen,
     RunSeen,
     ServiceSeen,
-    Surroundings,
 )
 from retrainer.core.route import RouteSeen
 from retrainer.core.run import return_check
+from retrainer.core.surroundings import Surroundings
 from retrainer.core.triggers.evaluation import Evaluation
 from tests.builders import NOW, UNREACHABLE, a_neighbourhood, a_pod, a_route, a_service, a_template, an_identity
 
@@ -165,6 +165,11 @@ class Simulation:
                 self.jobs[effect.job.name] = replace(self.jobs[effect.job.name], ttl=effect.ttl_s)
             case act.EnsureMonitor():
                 self.surroundings = replace(self.surroundings, monitor_is_current=True)
+            case act.EnsureChores():
+                self.surroundings = replace(self.surroundings, chores_are_current=True)
+            case act.RemoveChore():
+                left = tuple(chore for chore in self.surroundings.unwanted_chores if chore != effect.chore)
+                self.surroundings = replace(self.surroundings, unwanted_chores=left)
             case act.ClaimService():
                 self.service = replace(self.service or a_service(""), claimed_by=self.policy.identity.uid)
             case act.SendTraffic() if self.observation().by_route:

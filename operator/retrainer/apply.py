@@ -10,12 +10,14 @@ from retrainer.core.actions import (
     DeleteRun,
     DeployVersion,
     Effect,
+    EnsureChores,
     EnsureMonitor,
     ExpireJob,
     HandBack,
     LaunchJob,
     RecycleVersion,
     ReleaseService,
+    RemoveChore,
     RemoveRoute,
     RemoveVersion,
     ScaleVersion,
@@ -29,6 +31,7 @@ from retrainer.core.sweeping import Orphans, Sweep
 from retrainer.core.traffic.contention import may_retake
 from retrainer.errors import Conflict, FieldConflict, NotFound, Refused
 from retrainer.manifests import records, route, serving
+from retrainer.manifests.chores import chores
 from retrainer.manifests.job import job
 from retrainer.manifests.monitor import monitor
 from retrainer.manifests.traffic import shares, shares_left_behind
@@ -86,6 +89,11 @@ class Hands:
                 await self._cluster.delete(_ref(Kind.HTTP_ROUTE, effect.route), uid=effect.route.uid)
             case EnsureMonitor():
                 await self._ensure_monitor(policy, effect)
+            case EnsureChores():
+                for manifest in chores(policy, self._defaults.trainer_image):
+                    self._world.remember(await self._cluster.apply(manifest, force=True))
+            case RemoveChore():
+                await self._cluster.delete(_ref(Kind.CRON_JOB, effect.chore), uid=effect.chore.uid)
             case LaunchJob():
                 await self._launch(effect)
             case DeleteJob():

@@ -47,6 +47,7 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.watching.client_timeout = 360
     settings.watching.inactivity_timeout = 70  # a watch that has silently died is noticed by the bookmarks that do not come
     settings.watching.label_selectors["batch", "v1", "jobs"] = OURS
+    settings.watching.label_selectors["batch", "v1", "cronjobs"] = OURS
     settings.watching.label_selectors["", "v1", "pods"] = OURS
     settings.watching.label_selectors["gateway.networking.k8s.io", "v1", "httproutes"] = OURS
 

@@ -20,14 +20,15 @@ from retrainer.core.observation import (
     ProbeSeen,
     RunSeen,
     ServiceSeen,
-    Surroundings,
 )
 from retrainer.core.phases import Phase
 from retrainer.core.run import return_check
+from retrainer.core.surroundings import Surroundings
 from retrainer.core.sweeping import Orphans
 from retrainer.core.template import TemplateSeen
 from retrainer.gateways import features_of
 from retrainer.manifests import seen as parse
+from retrainer.manifests.chores import compared
 from retrainer.manifests.monitor import monitor_digest
 from retrainer.ports import Key, Sources
 
@@ -116,7 +117,8 @@ class Observer:
         spec, me = policy.spec, policy.identity
         others = [other for other in self._from.world.policies(me.namespace) if other.identity.uid != me.uid]
         older = [other for other in others if (other.identity.created, other.identity.name) < (me.created, me.name)]
-        secret = spec.monitor.database_secret
+        secret, defaults = spec.monitor.database_secret, self._from.defaults
+        current, unwanted = compared(policy, defaults.trainer_image, self._from.world.chores(me.key))
         sharing = (me, *(other.identity for other in others if other.spec.monitor.database_secret == secret))
         return Surroundings(
             older_same_type=_first(older, lambda other: other.spec.model_type == spec.model_type),
@@ -126,6 +128,8 @@ class Observer:
             queries_allowed=self._from.metrics.allows_queries(spec.metrics_source),
             volume_access=volume,
             routes_are_watched=self._from.world.routes_are_watched(),
+            chores_are_current=current,
+            unwanted_chores=unwanted,
             sharing_monitor=sharing,
             monitor_is_current=self._monitor_is_current(me.namespace, EnsureMonitor(sharing, secret.name, secret.key)),
         )

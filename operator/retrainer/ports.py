@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Protocol
 
 from retrainer.core.alert import Alert
+from retrainer.core.chore import ChoreSeen
 from retrainer.core.kinds import Manifest, Ref
 from retrainer.core.measurement import Answer, Question
 from retrainer.core.observation import DeploymentSeen, JobSeen, PodSeen, PolicySeen, RunSeen, ServiceSeen
@@ -113,6 +114,9 @@ class World(Protocol):
 
     def deployment(self, namespace: str, name: str) -> DeploymentSeen | None:
         """Return any Deployment of a namespace."""
+
+    def chores(self, key: Key) -> list[ChoreSeen]:
+        """Return the CronJobs of a policy."""
 
     def services(self, namespace: str) -> list[ServiceSeen]:
         """Return all Services of a namespace."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from retrainer.core import naming
+from retrainer.core.chore import ChoreSeen
 from retrainer.core.kinds import Kind
 from retrainer.core.observation import DeploymentSeen, JobSeen, PodSeen, PolicySeen, RunSeen, ServiceSeen
 from retrainer.core.route import RouteSeen
@@ -34,6 +35,11 @@ def pods(body: Body) -> dict[Key, PodSeen]:
     return dict.fromkeys(for_child(body), parse.pod_seen(body))
 
 
+def chores(body: Body) -> dict[Key, ChoreSeen]:
+    """Return a CronJob of ours under its policy's key."""
+    return dict.fromkeys(for_child(body), parse.chore_seen(body))
+
+
 def deployments(body: Body) -> dict[tuple[str, str, str], DeploymentSeen]:
     """Return any Deployment by name, and a version's by policy too."""
     deployment = parse.deployment_seen(body)
@@ -59,6 +65,7 @@ INDICES: Final[Mapping[str, Callable[[Body], dict[Any, Any]]]] = {
     "runs": runs,
     "jobs": jobs,
     "pods": pods,
+    "chores": chores,
     "deployments": deployments,
     "services": services,
     "routes": routes,
@@ -68,6 +75,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "runs": Kind.RUN,
     "jobs": Kind.JOB,
     "pods": Kind.POD,
+    "chores": Kind.CRON_JOB,
     "deployments": Kind.DEPLOYMENT,
     "services": Kind.SERVICE,
     "routes": Kind.HTTP_ROUTE,
@@ -108,6 +116,7 @@ WAKES: Final[Mapping[str, Callable[[Body, World], list[Key]]]] = {
     "runs": for_run,
     "jobs": for_child,
     "pods": for_child,
+    "chores": for_child,
     "deployments": for_deployment,
     "services": for_service,
     "routes": for_child,

@@ -22,6 +22,7 @@ RIGHTS = {
     ("retrainer.dev", "modelretrainruns", ""): READ | {"create", "delete"},
     ("retrainer.dev", "modelretrainruns/status", ""): {"patch"},
     ("batch", "jobs", ""): WORKLOAD,
+    ("batch", "cronjobs", ""): WORKLOAD,
     ("", "pods", ""): READ,
     ("apps", "deployments", ""): WORKLOAD,
     ("", "services", ""): WORKLOAD,

@@ -18,6 +18,7 @@ _ROOTS: Mapping[str, str] = {
     "gatewayclasses": "/apis/gateway.networking.k8s.io/v1",
     "gateways": "/apis/gateway.networking.k8s.io/v1",
     "httproutes": "/apis/gateway.networking.k8s.io/v1",
+    "cronjobs": "/apis/batch/v1",
     "deployments": "/apis/apps/v1",
     "jobs": "/apis/batch/v1",
     "modelretrainpolicies": "/apis/retrainer.dev/v1alpha1",

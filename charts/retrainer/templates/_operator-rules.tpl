@@ -19,6 +19,10 @@ CustomResourceDefinitions: nothing is discovered. A server-side apply is a patch
 - apiGroups: [batch]
   resources: [jobs]
   verbs: [get, list, watch, create, patch, delete]
+# The report of a policy that asks for one.
+- apiGroups: [batch]
+  resources: [cronjobs]
+  verbs: [get, list, watch, create, patch, delete]
 # Why a Job waits, what its container said at the end, which pods are ready and where a smoke test goes.
 - apiGroups: [""]
   resources: [pods]

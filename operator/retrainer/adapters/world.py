@@ -11,6 +11,7 @@ from typing import Any, Final
 from typing_extensions import override
 
 from retrainer import waking
+from retrainer.core.chore import ChoreSeen
 from retrainer.core.kinds import Kind, Manifest
 from retrainer.core.observation import DeploymentSeen, JobSeen, PodSeen, PolicySeen, RunSeen, ServiceSeen
 from retrainer.core.route import RouteSeen
@@ -71,6 +72,10 @@ class WatchedWorld(World):
     @override
     def deployment(self, namespace: str, name: str) -> DeploymentSeen | None:
         return next(iter(self._read("deployments", ("name", namespace, name))), None)
+
+    @override
+    def chores(self, key: Key) -> list[ChoreSeen]:
+        return self._read("chores", key)
 
     @override
     def services(self, namespace: str) -> list[ServiceSeen]:

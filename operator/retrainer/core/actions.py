@@ -130,6 +130,18 @@ class RemoveRoute:
     route: Identity
 
 
+@dataclass(frozen=True, slots=True)
+class EnsureChores:
+    """Apply the CronJobs that the policy asks for."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveChore:
+    """Delete a CronJob that the policy no longer asks for, and its Jobs."""
+
+    chore: Identity
+
+
 Effect = (
     StartRun
     | DeleteRun
@@ -146,6 +158,8 @@ Effect = (
     | AddressVersion
     | ReleaseService
     | RemoveRoute
+    | EnsureChores
+    | RemoveChore
 )
 
 

@@ -11,8 +11,10 @@ from retrainer.core.actions import (
     DeleteRun,
     DeployVersion,
     Effect,
+    EnsureChores,
     EnsureMonitor,
     ExpireJob,
+    RemoveChore,
     RemoveVersion,
     ScaleVersion,
     SendTraffic,
@@ -35,7 +37,16 @@ def tidy(seen: Observation, *, traffic_moves: bool) -> tuple[Effect, ...]:
     `traffic_moves` says that a run writes the Service in this round: that write claims it too, and one round writes it once.
     """
     service = [] if traffic_moves else _adoption(seen) or _traffic(seen) or _claim(seen)
-    return (*service, *_addresses(seen), *_monitor(seen), *_champion(seen), *_leftovers(seen), *_jobs(seen), *_history(seen))
+    return (
+        *service,
+        *_addresses(seen),
+        *_monitor(seen),
+        *_chores(seen),
+        *_champion(seen),
+        *_leftovers(seen),
+        *_jobs(seen),
+        *_history(seen),
+    )
 
 
 def handled_alerts(seen: Observation) -> tuple[HandledAlert, ...]:
@@ -56,6 +67,14 @@ def _adoption(seen: Observation) -> list[Effect]:
     """What already serves is adopted, unless something else is wrong with the policy."""
     found = problem(seen)
     return adoption.adopt(seen) if adoption.is_under_way(seen) and found is not None and found.reason in ADOPTING else []
+
+
+def _chores(seen: Observation) -> list[Effect]:
+    """What is done on a schedule: made once the policy is accepted, taken away as soon as it is no longer asked for."""
+    effects: list[Effect] = [RemoveChore(chore) for chore in seen.surroundings.unwanted_chores]
+    if problem(seen) is None and not seen.surroundings.chores_are_current:
+        effects.append(EnsureChores())
+    return effects
 
 
 def _claim(seen: Observation) -> list[Effect]:

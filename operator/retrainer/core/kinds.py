@@ -16,6 +16,7 @@ class Kind(Enum):
     POLICY = ("retrainer.dev/v1alpha1", "ModelRetrainPolicy", "modelretrainpolicies")
     RUN = ("retrainer.dev/v1alpha1", "ModelRetrainRun", "modelretrainruns")
     JOB = ("batch/v1", "Job", "jobs")
+    CRON_JOB = ("batch/v1", "CronJob", "cronjobs")
     POD = ("v1", "Pod", "pods")
     SERVICE = ("v1", "Service", "services")
     SERVICE_ACCOUNT = ("v1", "ServiceAccount", "serviceaccounts")

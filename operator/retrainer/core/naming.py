@@ -82,6 +82,11 @@ def monitor_name(secret: str, key: str) -> str:
     return bounded(f"retrainer-monitor-{secret.replace('.', '-')}-{digest}")
 
 
+def report_job(policy: str) -> str:
+    """Return the name of a policy's report CronJob; the Jobs it makes append eleven characters to it."""
+    return f"{policy}-report"
+
+
 def bounded(name: str) -> str:
     """Return the name, or where it is too long for a label its head and a digest of the whole."""
     if len(name) <= _NAME_LIMIT:

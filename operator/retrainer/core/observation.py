@@ -13,6 +13,7 @@ from retrainer.core.identity import Identity
 from retrainer.core.measurement import Answer, Question
 from retrainer.core.phases import Phase, Slot, Stage, slot, stage
 from retrainer.core.route import RouteSeen
+from retrainer.core.surroundings import Surroundings
 from retrainer.core.template import TemplateSeen
 from retrainer.core.triggers.evaluation import Evaluation
 
@@ -24,6 +25,7 @@ class Component(StrEnum):
     TRAIN = "train"
     SERVE = "serve"
     MONITOR = "monitor"
+    REPORT = "report"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,27 +181,6 @@ class Backend:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What is not the policy's own but decides whether it may act."""
-
-    older_same_type: str = ""
-    older_same_target: str = ""
-    foreign_services: tuple[str, ...] = ()
-    metrics_source_known: bool = True
-    queries_allowed: bool = True
-    """Whether the policy's metrics source takes PromQL of the policy's own."""
-    volume_access: tuple[str, ...] | None = None
-    """Access modes of the volume claim; None when it was not looked at, empty when it does not exist."""
-    sharing_monitor: tuple[Identity, ...] = ()
-    """All policies of the namespace with the same database, this one included."""
-    monitor_is_current: bool = True
-    routes_are_watched: bool = True
-    """Whether the API server knows HTTPRoutes."""
-    gateway_features: frozenset[str] | None = None
-    """What all Gateways of the policy say that they support; None when they were not asked."""
-
-
-@dataclass(frozen=True, slots=True)
 class ProbeSeen:
     """A smoke test's answer; status 0 means that there was none. `named`: whether it names the version that was expected to answer."""
 
@@ -228,7 +209,7 @@ class Observation:
     addressed: frozenset[str] = frozenset()
     """The versions that have a Service of their own."""
     template: TemplateSeen | None = None
-    surroundings: Surroundings = Surroundings()
+    surroundings: Surroundings = field(default_factory=Surroundings)
     alerts: tuple[Alert, ...] = ()
     answers: Mapping[Question, Answer] = field(default_factory=dict)
     evaluations: Mapping[str, Evaluation] = field(default_factory=dict)

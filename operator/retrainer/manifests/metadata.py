@@ -1,5 +1,8 @@
 """Metadata of the objects we make: an allow-list. Nothing is copied from a policy's own labels, least of all Argo CD's tracking marks."""
 
+import hashlib
+import json
+
 from retrainer.core import naming
 from retrainer.core.identity import Identity
 from retrainer.core.kinds import Kind, Manifest
@@ -16,6 +19,11 @@ def owned_by(kind: Kind, owner: Identity, *, controller: bool = True) -> Manifes
     """Return an ownerReference: the object is collected with its owner, and never holds the owner's deletion up."""
     reference = {"apiVersion": kind.api_version, "kind": kind.kind, "name": owner.name, "uid": owner.uid}
     return reference | ({"controller": True} if controller else {})
+
+
+def digest(manifest: Manifest) -> str:
+    """Return a short digest of a manifest: what carries it is as it should be, whatever defaults the API server filled in."""
+    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:16]
 
 
 RESTRICTED: Manifest = {

@@ -1,14 +1,12 @@
 """The monitor of a database: the only thing that touches Postgres on the operator's behalf, in the tenant's namespace."""
 
-import hashlib
-import json
 from typing import Final
 
 from retrainer.core import naming
 from retrainer.core.actions import EnsureMonitor
 from retrainer.core.kinds import Kind, Manifest
 from retrainer.core.observation import Component
-from retrainer.manifests.metadata import RESTRICTED, UNPRIVILEGED, metadata, owned_by
+from retrainer.manifests.metadata import RESTRICTED, UNPRIVILEGED, digest, metadata, owned_by
 
 ROLE: Final = "retrainer-monitor"
 PORT: Final = 9101
@@ -23,7 +21,7 @@ def monitor(namespace: str, wanted: EnsureMonitor, image: str, interval_s: int) 
     name = naming.monitor_name(wanted.secret, wanted.key)
     deployment = _deployment(namespace, name, wanted, image, interval_s)
     deployment["metadata"]["ownerReferences"] = owners
-    deployment["metadata"]["annotations"] = {naming.MANIFEST_DIGEST: _digest(deployment)}
+    deployment["metadata"]["annotations"] = {naming.MANIFEST_DIGEST: digest(deployment)}
     account = {
         "apiVersion": Kind.SERVICE_ACCOUNT.api_version,
         "kind": Kind.SERVICE_ACCOUNT.kind,
@@ -41,8 +39,8 @@ def monitor(namespace: str, wanted: EnsureMonitor, image: str, interval_s: int) 
 
 def monitor_digest(namespace: str, wanted: EnsureMonitor, image: str, interval_s: int) -> str:
     """Return the digest that the monitor's Deployment carries when it is as it should be."""
-    digest: str = monitor(namespace, wanted, image, interval_s)[-1]["metadata"]["annotations"][naming.MANIFEST_DIGEST]
-    return digest
+    found: str = monitor(namespace, wanted, image, interval_s)[-1]["metadata"]["annotations"][naming.MANIFEST_DIGEST]
+    return found
 
 
 def _deployment(namespace: str, name: str, wanted: EnsureMonitor, image: str, interval_s: int) -> Manifest:
@@ -93,7 +91,3 @@ def _deployment(namespace: str, name: str, wanted: EnsureMonitor, image: str, in
             },
         },
     }
-
-
-def _digest(manifest: Manifest) -> str:
-    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()[:16]

@@ -10,6 +10,7 @@ from retrainer.api.v1alpha1 import ModelRetrainPolicySpec, ModelRetrainPolicySta
 from retrainer.api.v1alpha1.command import COMMAND_LIMIT
 from retrainer.api.v1alpha1.common import cut
 from retrainer.core import naming
+from retrainer.core.chore import ChoreSeen
 from retrainer.core.identity import Identity
 from retrainer.core.observation import Component, DeploymentSeen, Ended, JobSeen, PodSeen, PolicySeen, RunSeen, ServiceSeen
 from retrainer.core.template import TemplateSeen
@@ -74,6 +75,12 @@ def job_seen(body: Body) -> JobSeen:
         ttl=spec.get("ttlSecondsAfterFinished"),
         deleting="deletionTimestamp" in body["metadata"],
     )
+
+
+def chore_seen(body: Body) -> ChoreSeen:
+    """Return a CronJob of ours."""
+    annotations = body["metadata"].get("annotations") or {}
+    return ChoreSeen(identity(body), annotations.get(naming.MANIFEST_DIGEST, ""))
 
 
 def pod_seen(body: Body) -> PodSeen:

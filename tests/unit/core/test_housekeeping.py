@@ -10,8 +10,10 @@ from retrainer.core.actions import (
     DeleteRun,
     DeployVersion,
     Effect,
+    EnsureChores,
     EnsureMonitor,
     ExpireJob,
+    RemoveChore,
     RemoveVersion,
     ScaleVersion,
     SendTraffic,
@@ -34,6 +36,7 @@ from tests.builders import (
     a_run,
     a_service,
     a_template,
+    an_identity,
     seen,
 )
 
@@ -44,6 +47,20 @@ def tidied(*runs: RunSeen, policy: Part = None, **world: Part) -> tuple[Effect, 
 
 def test_a_policy_in_order_asks_for_nothing() -> None:
     assert tidied() == ()
+
+
+def test_a_report_is_made_as_the_policy_asks_and_taken_away_when_it_no_longer_does() -> None:
+    assert tidied(surroundings=a_neighbourhood(chores_are_current=False)) == (EnsureChores(),)
+    chore = an_identity("churn-risk-report")
+    assert tidied(surroundings=a_neighbourhood(unwanted_chores=(chore,))) == (RemoveChore(chore),)
+
+
+def test_a_policy_that_is_not_accepted_gets_no_report_and_loses_the_one_it_no_longer_asks_for() -> None:
+    chore = an_identity("churn-risk-report")
+    world = a_neighbourhood(chores_are_current=False, unwanted_chores=(chore,), older_same_target="other")
+    effects = tidied(surroundings=world)
+    assert RemoveChore(chore) in effects
+    assert EnsureChores() not in effects
 
 
 def test_a_monitor_that_is_not_as_it_should_be_is_applied() -> None:

@@ -8,8 +8,9 @@ from retrainer.api.v1alpha1 import ModelRetrainPolicySpec
 from retrainer.core.actions import DeployVersion, SendTraffic
 from retrainer.core.alert import Alert
 from retrainer.core.decide import decide
-from retrainer.core.observation import ProbeSeen, RunSeen, Surroundings
+from retrainer.core.observation import ProbeSeen, RunSeen
 from retrainer.core.phases import Outcome, Phase
+from retrainer.core.surroundings import Surroundings
 from tests.builders import (
     CANDIDATE,
     CHAMPION,

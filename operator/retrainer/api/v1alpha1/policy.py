@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Field
 
 from retrainer.api.v1alpha1.artifacts import Artifacts
 from retrainer.api.v1alpha1.common import Model, Name, rules
+from retrainer.api.v1alpha1.report import Report
 from retrainer.api.v1alpha1.rollout import Gate, Rollout, Serving
 from retrainer.api.v1alpha1.training import DataQuality, Training
 from retrainer.api.v1alpha1.triggers import Trigger, TriggerPolicy
@@ -83,4 +84,8 @@ class ModelRetrainPolicySpec(Model):
     deletion_policy: Literal["Retain", "HandBack"] = Field(
         default="Retain",
         description="What becomes of the Service with the policy. Retain: the champion serves on. HandBack: the selector found at the adoption is restored.",
+    )
+    report: Report | None = Field(
+        default=None,
+        description="A page about all models of the database, kept beside this policy's versions under `reports/`, and a digest in the Job's log.",
     )

@@ -21,9 +21,10 @@ from retrainer.core.decide import decide
 from retrainer.core.fleet import FleetAnswer
 from retrainer.core.identity import Identity
 from retrainer.core.measurement import Question
-from retrainer.core.observation import Component, Observation, PodSeen, PolicySeen, RunSeen, ServiceSeen, Surroundings
+from retrainer.core.observation import Component, Observation, PodSeen, PolicySeen, RunSeen, ServiceSeen
 from retrainer.core.phases import Outcome, Phase
 from retrainer.core.presets import selector
+from retrainer.core.surroundings import Surroundings
 from retrainer.core.template import TemplateSeen
 from retrainer.core.triggers.evaluation import Evaluation
 
