@@ -31,6 +31,20 @@ def bad_candidate(stage: Stage) -> None:
     must(status["outcome"] == "RolledBack", f"{RUN} ended {status['outcome']}/{status['reason']}: {status['message']}")
     must(stage.selector().get(VERSION_LABEL) == champion, f"the Service selects {dict(stage.selector())}, not {champion}")
     tell_times(stage, status, version, champion)
+    hear_the_service(stage)
+
+
+def hear_the_service(stage: Stage) -> None:
+    """Tell what the Service answered to the smoke test's own call after the way back; it must have been the champion."""
+
+    def look() -> tuple[Manifest | None, str]:
+        status = stage.run(RUN)["status"]
+        return (status if status["returnCheck"]["reason"] != "Pending" else None), "the Service has not been heard yet"
+
+    status = stage.wait("what the Service answers after the way back", look, 60)
+    told = status["timeline"][-1]
+    must(told["reason"] == "ReturnVerified", f"{told['reason']}: {told['message']}")
+    stage.tell(f"the smoke test's call once more: {told['message']}")
 
 
 def encode_live_otherwise(stage: Stage) -> None:

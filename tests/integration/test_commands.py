@@ -55,3 +55,27 @@ async def test_a_paused_canary_is_still_rolled_back(stage: Stage) -> None:
     stage.figures.of = lambda version: Figures(errors=0 if version == champion else 500)
     await stage.then_run_ends("churn-2", "RolledBack", "AnalysisFailed")
     await stage.then_serves(champion)
+
+
+async def test_a_promotion_waits_for_its_approval_at_the_weight_of_its_canary(stage: Stage) -> None:
+    champion = await stage.given_a_champion(rollout={"stepWeights": [20]})
+    await stage.given_a_policy(rollout={"stepWeights": [20], "approval": {"required": "Always"}})
+    await stage.when_paged()
+    run = await stage.then_run_is_in("churn-2", "AwaitingApproval", "RolloutApproval")
+    candidate = run["status"]["version"]
+    assert run["status"]["message"].endswith(f"approve with: kubectl annotate mrr churn-2 retrainer.dev/approve={candidate}")
+    await stage.then_condition("AwaitingApproval", "True", "RolloutApproval")
+    assert not stage.serves_alone(champion)
+    assert stage.policy_status()["traffic"]["candidateWeight"] == 20
+    await stage.when_annotated("churn-2", approve=candidate)
+    await stage.then_run_ends("churn-2", "Succeeded", "Promoted")
+    await stage.then_serves(candidate)
+
+
+async def test_a_promotion_that_nobody_approves_is_rolled_back(stage: Stage) -> None:
+    champion = await stage.given_a_champion(rollout={"stepWeights": [20]})
+    await stage.given_a_policy(rollout={"stepWeights": [20], "approval": {"required": "Always", "timeout": "1s"}})
+    await stage.when_paged()
+    run = await stage.then_run_ends("churn-2", "RolledBack", "ApprovalTimedOut")
+    assert run["status"]["message"] == f"nobody approved {run['status']['version']} within 1s"
+    await stage.then_serves(champion)

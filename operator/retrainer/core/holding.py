@@ -1,11 +1,14 @@
 """What holds a policy back: suspended in Git, or paused by command. Nothing holds back a rollback."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from retrainer.core import naming
 from retrainer.core.commands import is_paused
 from retrainer.core.observation import Observation
 from retrainer.core.phases import Event, Phase, Reaction, reaction
+
+HELD_REASONS: Final = frozenset({"Suspended", "Paused"})
 
 
 @dataclass(frozen=True, slots=True)

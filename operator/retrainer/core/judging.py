@@ -9,6 +9,7 @@ from retrainer.api.v1alpha1.common import cut
 from retrainer.api.v1alpha1.rollout import Rollout
 from retrainer.api.v1alpha1.rollout_metric import RolloutMetric
 from retrainer.api.v1alpha1.run_status import Analysis, Phase, Reference
+from retrainer.core.holding import HELD_REASONS
 from retrainer.core.live_figures import champions_figure, names_champion, questions_of, what_was_measured
 from retrainer.core.measurement import Counts, NoData, Question
 from retrainer.core.observation import Observation, PolicySeen, RunSeen
@@ -25,6 +26,11 @@ class Judged:
     judgement: Judgement
     dry_run: str = ""
     reference: tuple[Reference, ...] = ()
+
+
+def is_held_before_promotion(run: RunSeen) -> bool:
+    """Say whether a candidate was found held back between its analysis and all the traffic: there it goes on being judged."""
+    return run.status.phase is Phase.PROMOTING and run.status.reason in HELD_REASONS
 
 
 def due_at(analysis: Analysis, rollout: Rollout) -> datetime:
@@ -54,7 +60,7 @@ def questions_due(policy: PolicySeen, runs: Iterable[RunSeen], now: datetime) ->
     asked: set[Question] = set()
     for run in runs:
         analysis, frozen = run.status.analysis, run.status.frozen
-        judging = run.status.phase in _JUDGING
+        judging = run.status.phase in _JUDGING or is_held_before_promotion(run)
         if judging and analysis is not None and frozen is not None and now >= due_at(analysis, frozen.rollout):
             for metric in metrics_of(run):
                 asked |= set(questions_of(metric, policy, run, analysis, now))

@@ -3,7 +3,6 @@
 Whoever approves names the version. An approval is heard once: where the gate has asked already, the promotion needs another.
 """
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
@@ -12,13 +11,14 @@ from retrainer.api.v1alpha1.rollout import Rollout
 from retrainer.core import naming
 from retrainer.core.commands import approval_is_given, approval_is_used
 from retrainer.core.holding import weight_is_held
-from retrainer.core.judging import counted, due_at, judged
+from retrainer.core.judging import due_at
 from retrainer.core.observation import Observation, RunSeen
 from retrainer.core.phases import Outcome, Phase
+from retrainer.core.run.analysis import analysed_at_rest
 from retrainer.core.run.gate import deploy_when_free
 from retrainer.core.run.pending import frozen_of
 from retrainer.core.run.rollback import roll_back
-from retrainer.core.run.step import Step, end, hold, move, wait
+from retrainer.core.run.step import Step, end, move, wait
 
 ASKED_OF_ROLLOUT = "RolloutApproval"
 
@@ -70,7 +70,7 @@ def _of_rollout(run: RunSeen, seen: Observation) -> Step:
     status, now = run.status, seen.now
     if not seen.backend(status.version or "").ready:
         return roll_back(run, seen, "CandidateNotReady", "the candidate lost its last ready pod while it waited for its approval")
-    if (step := _analysed(run, seen)) is not None:
+    if (step := analysed_at_rest(run, seen)) is not None:
         return step
     if approval_is_given(run):
         if (halt := weight_is_held(seen, status.phase)) is not None:
@@ -80,21 +80,6 @@ def _of_rollout(run: RunSeen, seen: Observation) -> Step:
     if now >= until:
         return roll_back(run, seen, "ApprovalTimedOut", _nobody(run))
     return wait(status, now, status.reason, status.message, after=min((until - now).total_seconds(), _next_analysis(run, now)))
-
-
-def _analysed(run: RunSeen, seen: Observation) -> Step | None:
-    """Return the end of a candidate that fails meanwhile, or one more verdict on record; None between two analyses."""
-    status, now, rollout = run.status, seen.now, frozen_of(run.status).rollout
-    if status.analysis is None or now < due_at(status.analysis, rollout):
-        return None
-    found = judged(run, seen, status.analysis)
-    if found is None:
-        return hold(status, after=0)  # the questions of this analysis have not been asked yet
-    analysis = counted(status.analysis, found, now)
-    if analysis.failed > rollout.failure_limit:
-        failed = replace(run, status=status.model_copy(update={"analysis": analysis}))
-        return roll_back(failed, seen, "AnalysisFailed", found.judgement.message)
-    return hold(status, after=0, analysis=analysis, reference=found.reference or status.reference)
 
 
 def _until(run: RunSeen) -> datetime:

@@ -7,10 +7,11 @@ from retrainer.api.v1alpha1 import seconds
 from retrainer.api.v1alpha1.run_status import Analysis
 from retrainer.core.actions import Effect, RecycleVersion, SendTraffic
 from retrainer.core.capacity import candidate_size, grown, replaces
-from retrainer.core.holding import weight_is_held
-from retrainer.core.judging import counted, due_at, judged, metrics_of
+from retrainer.core.holding import Held, weight_is_held
+from retrainer.core.judging import counted, due_at, is_held_before_promotion, judged, metrics_of
 from retrainer.core.observation import Observation, RunSeen
 from retrainer.core.phases import Outcome, Phase
+from retrainer.core.run.analysis import analysed_at_rest
 from retrainer.core.run.canary import refused
 from retrainer.core.run.deploying import deploy, is_overdue, is_up, replicas_of, why_not_ready
 from retrainer.core.run.pending import frozen_of
@@ -33,12 +34,21 @@ def promoting(run: RunSeen, seen: Observation) -> Step:
     if seen.champion is not None and not backend.ready:
         return roll_back(run, seen, "CandidateNotReady", "the candidate lost its last ready pod before its promotion")
     if not run.redeploys and (halt := weight_is_held(seen, status.phase)) is not None:
-        return wait(status, now, halt.reason, f"{halt.message}: the candidate is promoted once {halt.until}")
+        return _held(run, seen, halt)
     if (growing := _growing(run, seen, full)) is not None:
         return growing
     if refusal := mode_of(seen.policy).refusal(seen):
         return refused(run, seen, refusal)
     return wait(status, now, "Switching", f"all traffic goes to {version}", asked, after=1)
+
+
+def _held(run: RunSeen, seen: Observation, halt: Held) -> Step:
+    """Keep the weight, and go on judging it."""
+    if is_held_before_promotion(run) and (step := analysed_at_rest(run, seen)) is not None:
+        return step
+    told = f"{halt.message}: the candidate is promoted once {halt.until}"
+    again = None if run.status.analysis is None else seconds(frozen_of(run.status).rollout.interval)
+    return wait(run.status, seen.now, halt.reason, told, after=again)
 
 
 def _growing(run: RunSeen, seen: Observation, full: int) -> Step | None:

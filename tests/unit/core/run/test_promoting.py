@@ -186,3 +186,21 @@ def test_a_watch_goes_on_while_the_policy_is_suspended_and_still_rolls_back() ->
     world = seen(a_policy(suspend=True), run, service=a_service(CANDIDATE, previous=CHAMPION), backends={CANDIDATE: 3, CHAMPION: 3},
                  answers=answers(run, ErrorRate=BAD))  # fmt: skip
     assert advance(run, world).status.outcome is Outcome.ROLLED_BACK
+
+
+@pytest.mark.parametrize(("figures", "outcome"), [(GOOD, None), (BAD, Outcome.ROLLED_BACK)])
+def test_a_promotion_that_is_held_back_goes_on_being_judged(figures: Part, outcome: Outcome | None) -> None:
+    run = a_run(Phase.PROMOTING, reason="Suspended", analysis=an_analysis(1, 50, passed=5))
+    world = {"service": a_service(shared=True), "backends": {CHAMPION: 3, CANDIDATE: 3}, "answers": answers(run, ErrorRate=figures)}
+    step = advance(run, seen(a_policy(suspend=True), run, **world))
+    assert step.status.outcome is outcome
+    assert step.status.analysis is not None
+    assert (step.status.analysis.passed, step.status.analysis.failed) == ((6, 0) if outcome is None else (5, 1))
+    assert kinds(step.effects) == ([] if outcome is None else ["SendTraffic", "ScaleVersion"])
+
+
+def test_a_promotion_held_back_between_two_analyses_waits_for_the_next() -> None:
+    run = a_run(Phase.PROMOTING, reason="Suspended", analysis=an_analysis(1, 50, last_at=NOW))
+    world = {"service": a_service(shared=True), "backends": {CHAMPION: 3, CANDIDATE: 3}}
+    step = advance(run, seen(a_policy(suspend=True), run, **world))
+    assert (step.status.phase, step.effects, step.after) == (Phase.PROMOTING, (), 60)
