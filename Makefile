@@ -58,6 +58,10 @@ type: init ## Check types
 unit: .venv/.synced ## Run the pure tests (seconds)
 	$(PYTHON) -m pytest tests/unit -q
 
+.PHONY: property
+property: .venv/.synced ## Run random worlds and independent references (a minute; more with --hypothesis-profile=thorough)
+	$(PYTHON) -m pytest tests/property -q
+
 .PHONY: contract
 contract: .venv/.synced ## Run fakes and real adapters through the same tests
 	YES=1 $(PYTHON) -m pytest tests/contract tests/chart -q

@@ -1,4 +1,7 @@
-"""What every test may ask for: a real API server, brought up once for the session that needs it."""
+"""What every test may ask for: a real API server, brought up once for the session that needs it.
+
+How many examples hypothesis tries: few in every run, many with `pytest tests/property --hypothesis-profile=thorough`.
+"""
 
 import os
 import shutil
@@ -10,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.cluster.cache import cache_root
 from tests.cluster.kubectl import install_kinds, run_kubectl
@@ -18,6 +22,10 @@ from tests.cluster.local.cluster import LocalCluster
 _ROOT = Path(__file__).parent.parent
 _CRDS = _ROOT / "crds"
 _NAME = "tests-"
+
+settings.register_profile("quick", max_examples=25, stateful_step_count=25, deadline=None, derandomize=True)
+settings.register_profile("thorough", max_examples=1500, stateful_step_count=80, deadline=None)
+settings.load_profile("quick")
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ from tests.builders import a_policy
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 Figure = Callable[[datetime], float | None]
-STEP = timedelta(minutes=5)
+STEP = timedelta(minutes=30)
 
 
 class MadeUp(Prometheus):

@@ -21,9 +21,9 @@ from retrainer.core.observation import Observation, RunSeen
 from retrainer.core.phases import Outcome, Phase, Stage, stage
 from retrainer.core.triggers.evaluation import Evaluation, Figure, Memory
 from tests.builders import a_policy, a_run, alerting
+from tests.property.random_world import RandomWorld
 from tests.simulation import Simulation
 from tests.stories import ROLLOUT, train
-from tests.unit.core.test_decide import RandomWorld
 
 COOLDOWN, MOST_A_DAY, MOST_UNCURED = timedelta(minutes=5), 3, 2
 FAILED = {Outcome.ROLLED_BACK, Outcome.TRAINING_FAILED, Outcome.GATE_REJECTED, Outcome.DATA_REJECTED}
