@@ -50,3 +50,11 @@ def told(seen: Observation) -> tuple[str, str]:
         return "Adopting", f"{name} is ready; the selector of Service {service} is moved to it"
     where = f"delete `spec.selector` of Service {service} in Git (traffic stays as it is meanwhile)"
     return "SelectorOwnedByOther", f"{name} is ready, but the selector of Service {service} is owned by {owner}: {where}"
+
+
+def nothing_to_hand_back(seen: Observation) -> str:
+    """Return the end of a sentence where the policy asks for what its Service does not have, and nothing otherwise."""
+    service = seen.service
+    if seen.policy.spec.deletion_policy == "Retain" or service is None or service.recorded_selector:
+        return ""
+    return f"; Service {service.identity.name} was never adopted, so deletionPolicy HandBack has no selector to restore and will retain it"

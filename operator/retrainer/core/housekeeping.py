@@ -177,7 +177,7 @@ def _history(seen: Observation) -> list[Effect]:
 
 def _next_to_prune(seen: Observation) -> list[RunSeen]:
     """Return the oldest run beyond the limit, if any: one at a time, since the episodes of several may be more than status holds."""
-    kept = {seen.champion, seen.previous}
+    kept = {seen.champion, seen.previous} - {None}  # a run that gave way before it began made no version
     finished = [run for run in seen.runs if run.by_operator and not run.live and not run.deleting and run.status.version not in kept]
     # Two may have been created in the same second: then the number tells.
     me = seen.policy.identity.name

@@ -6,7 +6,7 @@ from datetime import datetime
 from retrainer.api.v1alpha1 import Condition, ModelRetrainPolicyStatus, ModelRetrainRunStatus
 from retrainer.api.v1alpha1.common import cut
 from retrainer.api.v1alpha1.policy_status import LastOutcome, TrafficStatus, TriggerStatus, VersionStatus
-from retrainer.core import naming
+from retrainer.core import adoption, naming
 from retrainer.core.acceptance import problem
 from retrainer.core.drift import figures_told, with_baselines
 from retrainer.core.holding import held
@@ -104,7 +104,7 @@ def _ready(seen: Observation) -> tuple[bool, str, str]:
         return True, "TemplateStillRunning", f"Deployment {name} is only a template by now: set its replicas to 0 in Git"
     if (halt := held(seen)) is not None:
         return True, halt.reason, f"{seen.champion} serves; {halt.message}: nothing starts until {halt.until}"
-    return True, "Accepted", f"{seen.champion} serves"
+    return True, "Accepted", f"{seen.champion} serves{adoption.nothing_to_hand_back(seen)}"
 
 
 def _serving(seen: Observation) -> tuple[bool, str, str]:

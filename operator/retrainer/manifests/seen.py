@@ -137,7 +137,7 @@ def service_seen(body: Body) -> ServiceSeen:
         previous=annotations.get(naming.PREVIOUS, ""),
         cluster_ip=spec.get("clusterIP") or "",
         selector_owner=_selector_owner(body),
-        recorded_selector=json.loads(annotations.get(naming.FOUND_SELECTOR, "{}")),
+        recorded_selector=_selector_in(annotations.get(naming.FOUND_SELECTOR, "")),
         hands_back=annotations.get(naming.DELETION_POLICY) == "HandBack",
         version=_labels(body).get(naming.VERSION, ""),
         retaken_at=moment(annotations, naming.RETAKEN),
@@ -154,6 +154,15 @@ def template_seen(body: Body) -> TemplateSeen:
         pod=spec["template"],
         progress_deadline_s=spec.get("progressDeadlineSeconds", 600),
     )
+
+
+def _selector_in(text: str) -> Mapping[str, str]:
+    """Return the selector that an annotation holds; what is no selector (any more) is none."""
+    try:
+        found = json.loads(text) if text else {}
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) and all(isinstance(value, str) for value in found.values()) else {}
 
 
 def _selector_owner(body: Body) -> str:

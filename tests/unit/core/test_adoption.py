@@ -97,3 +97,12 @@ def test_a_policy_that_changes_its_mind_about_its_end_says_so_on_the_service() -
     service = a_service(made_by_us=False, **CLAIMED)
     assert effects_of(seen(a_policy(deletion_policy="HandBack"), service=service)) == (ClaimService(),)
     assert effects_of(seen(a_policy(deletion_policy="HandBack"), service=replace(service, hands_back=True))) == ()
+
+
+def test_a_policy_that_has_nothing_to_hand_back_is_told_so() -> None:
+    made = seen(a_policy(deletion_policy="HandBack"), service=a_service(hands_back=True))
+    ready = next(one for one in decide(made).policy.conditions if one.type == "Ready")
+    assert "has no selector to restore" in ready.message
+    adopted = seen(a_policy(deletion_policy="HandBack"), service=a_service(made_by_us=False, hands_back=True, **CLAIMED))
+    ready = next(one for one in decide(adopted).policy.conditions if one.type == "Ready")
+    assert ready.message == f"{CHAMPION} serves"

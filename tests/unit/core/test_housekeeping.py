@@ -184,6 +184,16 @@ def test_of_two_runs_of_the_same_second_the_lower_number_is_pruned(numbers: tupl
     assert pruned(a_policy(run_history_limit=1, status=status), *runs)[0] == ["churn-risk-9"]
 
 
+def test_a_run_that_gave_way_before_it_made_a_version_is_pruned_like_any_other() -> None:
+    status = {"handled_alerts": [{"fingerprint": "1-0", "starts_at": NOW}]}
+    gave_way = replace(old_run(1), status=replace_status(old_run(1), version=None, frozen=None, outcome="Superseded"))
+    assert pruned(a_policy(run_history_limit=1, status=status), gave_way, old_run(2))[0] == ["churn-risk-1"]
+
+
+def replace_status(run: RunSeen, **changes: Part) -> Part:
+    return run.status.model_copy(update=changes)
+
+
 def test_a_runs_alerts_are_remembered_before_it_is_pruned() -> None:
     policy, runs = a_policy(run_history_limit=1), (old_run(1), old_run(2))
     deleted, handled = pruned(policy, *runs)

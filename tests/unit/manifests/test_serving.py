@@ -6,7 +6,7 @@ import pytest
 from retrainer.core import naming
 from retrainer.core.actions import DeployVersion, SendTraffic
 from retrainer.manifests.seen import service_seen, template_seen
-from retrainer.manifests.serving import claim_of, claimed_service, deployment, routed_service
+from retrainer.manifests.serving import claim_of, claimed_service, deployment, handed_back_service, routed_service
 from tests.builders import CANDIDATE, CHAMPION, PREVIOUS, TEMPLATE, Part, a_policy, a_service
 
 HOSTILE = {
@@ -114,3 +114,44 @@ def test_what_was_written_is_what_is_seen_again() -> None:
     assert (service.champion, service.previous, service.claimed_by, service.made_by_us) == (CHAMPION, PREVIOUS, "uid-of-churn-risk", True)
     assert set(service.selector) == {naming.SERVES}
     assert template_seen({"metadata": {"generation": 4}, "spec": {"template": HOSTILE}}).labels["app"] == "churn-risk"
+
+
+def test_what_is_adopted_keeps_its_environment() -> None:
+    manifest = deployment(a_policy(), DeployVersion(naming.ADOPTED, 2, HOSTILE, 7))
+    assert manifest["spec"]["template"]["spec"] == HOSTILE["spec"]
+
+
+def test_where_there_is_no_room_a_pod_goes_before_the_next_one_comes() -> None:
+    manifest = deployed(serving={"capacity": "Replace"})
+    assert manifest["spec"]["strategy"]["rollingUpdate"] == {"maxUnavailable": 1, "maxSurge": 0}
+
+
+def test_a_service_that_is_held_elsewhere_keeps_its_manager_and_what_was_found_on_it() -> None:
+    policy = a_policy(deletion_policy="HandBack")
+    found = a_service("", made_by_us=False, selector={"app": "churn-risk"})
+    manifest = claimed_service(claim_of(policy), found)
+    assert naming.MANAGED_BY not in manifest["metadata"]["labels"]
+    assert manifest["metadata"]["annotations"] == {naming.FOUND_SELECTOR: '{"app": "churn-risk"}', naming.DELETION_POLICY: "HandBack"}
+    routed = routed_service(claim_of(policy), found, SendTraffic(CHAMPION, ""))
+    assert manifest["metadata"]["annotations"].items() <= routed["metadata"]["annotations"].items()
+
+
+def test_a_service_that_is_handed_back_has_the_selector_that_was_found_and_nothing_of_ours() -> None:
+    manifest = handed_back_service(a_service(made_by_us=False, recorded_selector={"app": "churn-risk"}))
+    assert manifest["spec"] == {"selector": {"app": "churn-risk"}}
+    assert not {"labels", "annotations"} & manifest["metadata"].keys()
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"app": 1}'])
+def test_an_annotation_that_is_no_selector_is_none(text: str) -> None:
+    meta = {"namespace": "members", "name": "churn-risk", "uid": "u", "creationTimestamp": "2026-11-23T12:00:00Z"}
+    body = {"metadata": meta | {"annotations": {naming.FOUND_SELECTOR: text}}, "spec": {}}
+    assert service_seen(body).recorded_selector == {}
+
+
+def test_the_owner_of_a_selector_is_whoever_else_applied_it() -> None:
+    meta = {"namespace": "members", "name": "churn-risk", "uid": "u", "creationTimestamp": "2026-11-23T12:00:00Z"}
+    owns = {"fieldsV1": {"f:spec": {"f:selector": {}}}}
+    managed = [{"manager": "retrainer"} | owns, {"manager": "argocd-controller"} | owns]
+    assert service_seen({"metadata": meta | {"managedFields": managed}, "spec": {}}).selector_owner == "argocd-controller"
+    assert service_seen({"metadata": meta | {"managedFields": managed[:1]}, "spec": {}}).selector_owner == ""
