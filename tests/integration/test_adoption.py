@@ -111,7 +111,8 @@ async def test_the_end_of_the_policy_hands_the_service_back_in_one_write(stage: 
     await git_holds(stage, replicas=2, selector=True)
     await stage.then(lambda: stage.seen.one("deployments", f"{DEPLOYMENT}-{version}") is None, "the last version goes")
     gone = (await stage.audit.writes(stage.namespace, "deployments"))[-1]
-    ready = [pod for pod in stage.seen.all("pods") if FOUND.items() <= pod["metadata"]["labels"].items()]
+    labelled = [(pod, pod["metadata"]["labels"]) for pod in stage.seen.all("pods")]
+    ready = [pod for pod, labels in labelled if FOUND.items() <= labels.items() and "retrainer.dev/version" not in labels]
     assert len(ready) == 2
     assert gone["verb"] == "delete"
     latest = max(one["lastTransitionTime"] for pod in ready for one in pod["status"]["conditions"] if one["type"] == "Ready")

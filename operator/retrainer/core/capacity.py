@@ -1,7 +1,7 @@
 """How many pods each version gets: both versions at full size, or, where a cluster cannot hold two, one pod given for each one taken.
 
-With `Replace` all versions together never ask for more than `serving.replicas`, and at most one of these pods is on its way: each pod then
-carries at most 1 ÷ (replicas − 1) of the traffic. What it costs is told in docs/capacity.md.
+With `Replace` all versions together ask for `serving.replicas` pods (one more for the moment between two writes), at most one of them
+is on its way: each pod then carries at most 1 ÷ (replicas − 1) of the traffic. What it costs is told in docs/capacity.md.
 """
 
 from retrainer.core.observation import Observation
@@ -26,6 +26,11 @@ def grown(seen: Observation, version: str, wanted: int) -> int:
     backend = seen.backend(version)
     asked = backend.deployment.replicas if backend.deployment else 0
     return min(wanted, max(asked, len(backend.ready) + 1)) if replaces(seen) else wanted
+
+
+def has_given(seen: Observation) -> bool:
+    """Say whether the champion has no more pods left than are its own."""
+    return not replaces(seen) or len(seen.backend(seen.champion or "").ready) <= champion_size(seen)
 
 
 def champion_size(seen: Observation) -> int:

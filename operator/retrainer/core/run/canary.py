@@ -7,7 +7,7 @@ from retrainer.api.v1alpha1 import seconds
 from retrainer.api.v1alpha1.rollout import Rollout
 from retrainer.api.v1alpha1.run_status import Analysis
 from retrainer.core.actions import Effect, SendTraffic
-from retrainer.core.capacity import candidate_size, grown, replaces
+from retrainer.core.capacity import candidate_size, grown, has_given, replaces
 from retrainer.core.commands import promotion_is_asked
 from retrainer.core.holding import Held, weight_is_held
 from retrainer.core.judging import Judged, counted, due_at, judged
@@ -44,7 +44,7 @@ def canary(run: RunSeen, seen: Observation) -> Step:
         return _held(run, seen, rollout, halt)
     if not in_place and (refusal := mode.refusal(seen)):
         return refused(run, seen, refusal)
-    if effects or (ready < wanted and not in_place):
+    if effects or ((ready < wanted or not has_given(seen)) and not in_place):
         told = f"asked {_share(asked)}: {ready} of {wanted} candidate pods ready beside {champion_ready} of the champion"
         if not effects and is_overdue(run, seen, "ShiftingTraffic"):
             return roll_back(run, seen, "CandidateNotReady", f"{told}: {why_not_ready(seen, status.version)}")
