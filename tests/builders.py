@@ -169,7 +169,7 @@ def a_service(champion: str = CHAMPION, *, previous: str = "", shared: bool = Fa
 
 def by_route(**changes: Part) -> dict[str, Any]:
     """Return the `serving` of a policy in gateway mode; keyword arguments are fields of `gatewayAPI`."""
-    return {"serving": {"traffic": {"replicas": None, "gateway_api": {"parent_refs": [{"name": "public"}]} | changes}}}
+    return {"serving": {"traffic": {"gateway_api": {"parent_refs": [{"name": "public"}]} | changes}}}
 
 
 def a_route(

@@ -50,4 +50,4 @@ async def _knows_routes(cluster: Cluster, namespace: str) -> bool:
 
 def _routes_are_asked(world: World) -> bool:
     policies = (world.policy(key) for key in world.keys())  # noqa: SIM118 - a method, not a mapping
-    return any(policy is not None and policy.spec.serving.traffic.gateway_api is not None for policy in policies)
+    return any(policy is not None and policy.spec.serving.gateway is not None for policy in policies)

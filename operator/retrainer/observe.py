@@ -106,7 +106,7 @@ class Observer:
         return tuple(body["spec"].get("accessModes") or ()) if body is not None else ()
 
     async def _gateway_features(self, policy: PolicySeen) -> frozenset[str] | None:
-        gateway = policy.spec.serving.traffic.gateway_api
+        gateway = policy.spec.serving.gateway
         if gateway is None or _is_accepted(policy) or not (policy.spec.rollout.mirror or gateway.affinity_cookie):
             return None
         return await features_of(self._from.cluster, gateway.parent_refs, policy.identity.namespace)

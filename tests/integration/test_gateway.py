@@ -304,3 +304,33 @@ async def test_shadowing_without_a_gateway_is_refused_at_the_door(stage: Stage) 
         await stage.given_a_policy(serving=by_route(stage) | both)
     with pytest.raises(Exception, match="add a metric ErrorRate or Latency with max"):
         await stage.given_a_policy(serving=by_route(stage), rollout={"mirror": True, "metrics": [{"preset": "Accuracy", "min": 0.5}]})
+
+
+async def test_a_policy_changes_its_mode_by_what_is_applied_and_something_serves_all_the_time(stage: Stage, data_plane: DataPlane) -> None:
+    champion = await stage.given_a_champion()
+    assert stage.serves_alone(champion)
+    await stage.given_a_policy(serving=by_route(stage))
+    await stage.then(lambda: weights(stage) == {champion: 100}, "the route shares")
+    await stage.then_condition("Ready", "True", "Accepted")
+    await then_follows(Target(data_plane.port, host(stage)), champion, 100)
+    await stage.then(lambda: "selector" not in stage.service()["spec"], "the Service is only the claim")
+    assert "retrainer.dev/champion" not in stage.service()["metadata"].get("annotations", {})
+    await stage.given_a_policy()
+    await stage.then_serves(champion)
+    await stage.then(lambda: stage.seen.one("httproutes", SERVICE) is None, "the route is gone")
+    assert len(stage.pods_of(champion)) == 2
+
+
+async def test_a_policy_deleted_in_its_canary_leaves_the_route_to_the_champion(stage: Stage, data_plane: DataPlane) -> None:
+    champion = await stage.given_a_champion(serving=by_route(stage), rollout={"stepWeights": [50]})
+    stage.figures.of = lambda _: None
+    await stage.when_paged()
+    run = await stage.then_run_is_in("churn-2", "Canary", "Step1")
+    await stage.api.delete("modelretrainpolicies", stage.namespace, "churn")
+    await then_weight_is(stage, champion, 100)
+    await stage.then(lambda: not stage.pods_of(run["status"]["version"]), "the candidate's pods are gone")
+    await stage.then(lambda: stage.seen.one("services", f"{SERVICE}-{run['status']['version']}") is None, "so is its Service")
+    target = Target(data_plane.port, host(stage))
+    await then_follows(target, champion, 100)
+    hits = await burst(target, 200)
+    assert (failed(hits), set(versions(hits))) == ([], {champion})

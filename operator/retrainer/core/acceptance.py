@@ -123,7 +123,7 @@ def gateway_cannot_mirror(seen: Observation) -> Problem | None:
 
 def gateway_cannot_give_cookies(seen: Observation) -> Problem | None:
     """A gateway that does not know filters on backends may leave them out without a word: no client would be kept."""
-    features, wanted = seen.surroundings.gateway_features, seen.policy.spec.serving.traffic.gateway_api
+    features, wanted = seen.surroundings.gateway_features, seen.policy.spec.serving.gateway
     if features is None or wanted is None or not wanted.affinity_cookie or _FILTERS in features:
         return None
     return Problem(

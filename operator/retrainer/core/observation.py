@@ -234,7 +234,7 @@ class Observation:
     @property
     def by_route(self) -> bool:
         """Whether the policy asks for the gateway mode."""
-        return self.policy.spec.serving.traffic.gateway_api is not None
+        return self.policy.spec.serving.gateway is not None
 
     @property
     def carrier(self) -> ServiceSeen | RouteSeen | None:

@@ -34,7 +34,7 @@ class ModelRetrainPolicySpec(Model):
 
     model_config = rules(
         (
-            "!self.rollout.mirror || has(self.serving.traffic.gatewayAPI)",
+            "!self.rollout.mirror || (has(self.serving.traffic) && has(self.serving.traffic.gatewayAPI))",
             "rollout.mirror needs serving.traffic.gatewayAPI: a Service cannot copy requests",
         ),
     )

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from retrainer.api.v1alpha1.common import Duration, Model, Name, rules
 from retrainer.api.v1alpha1.rollout_metric import RolloutMetric
-from retrainer.api.v1alpha1.traffic import ByReplicas, Traffic
+from retrainer.api.v1alpha1.traffic import ByGateway, Traffic
 
 MetricName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 
@@ -104,9 +104,15 @@ class Serving(Model):
         default="",
         description="The kept version that serves whatever anybody or anything else asks for; taking it away lets rollouts go on.",
     )
-    traffic: Traffic = Field(
-        default=Traffic(replicas=ByReplicas()), description="How versions get their shares of the requests (docs/traffic.md)."
+    # No default in the schema: a member that the API server filled in would stand beside the one that is applied later.
+    traffic: Traffic | None = Field(
+        default=None, description="How versions get their shares of the requests (docs/traffic.md); by replicas when absent."
     )
+
+    @property
+    def gateway(self) -> ByGateway | None:
+        """What the gateway mode is asked to do; None in replica mode."""
+        return self.traffic.gateway_api if self.traffic is not None else None
 
 
 class Inconclusive(Model):

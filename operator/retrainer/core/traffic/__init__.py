@@ -13,4 +13,4 @@ _GATEWAY: Final = Gateway()
 
 def mode_of(policy: PolicySeen) -> TrafficMode:
     """Return the mode a policy asks for."""
-    return _REPLICAS if policy.spec.serving.traffic.gateway_api is None else _GATEWAY
+    return _REPLICAS if policy.spec.serving.gateway is None else _GATEWAY

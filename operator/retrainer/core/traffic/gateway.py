@@ -59,7 +59,7 @@ class Gateway(TrafficMode):
 
 def routing(policy: PolicySeen, asked: SendTraffic) -> Routing:
     """Return what a policy's route must hold for the shares asked."""
-    wanted = policy.spec.serving.traffic.gateway_api
+    wanted = policy.spec.serving.gateway
     assert wanted is not None, "only a policy in gateway mode has a route"
     weights: tuple[tuple[str, int], ...] = ((asked.champion, 100 - asked.weight),)
     if asked.weight:
