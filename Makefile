@@ -67,7 +67,7 @@ contract: .venv/.synced ## Run fakes and real adapters through the same tests
 	YES=1 $(PYTHON) -m pytest tests/contract tests/chart -q
 
 .PHONY: integration
-integration: .venv/.synced ## Run the operator against a real API server
+integration: .venv/.synced trainer-image/.venv/.synced postgres ## Run the operator against a real API server
 	YES=1 $(PYTHON) -m pytest tests/integration -q
 
 .PHONY: postgres

@@ -14,6 +14,9 @@ import pytest_asyncio
 
 from retrainer.adapters.clock import SystemClock
 from retrainer.adapters.prometheus import PrometheusMetrics, Source
+from retrainer.core.fleet import schema_questions
+from retrainer.core.measurement import NoDataReason, Vector
+from retrainer.core.presets import PRESETS, fleet_questions, questions, selector
 from retrainer.evaluation import Evaluator
 from retrainer.telemetry import Telemetry
 from tests.builders import a_policy
@@ -167,7 +170,7 @@ async def test_what_the_monitor_tells_agrees_with_the_guides_own_query(platform:
     platform.sql(FORECASTS)
     platform.sql(ROWS.format(rows=2000, youngest=0.002, oldest=0, least=0.55))
     await platform.until_counted(2300)
-    await platform.until_scraped(50)
+    await platform.until_scraped(20)
 
     await loop.ask_for_all()
 
@@ -179,6 +182,16 @@ async def test_what_the_monitor_tells_agrees_with_the_guides_own_query(platform:
     forecaster = loop.of(("members", "workload"))["accuracy"]
     assert forecaster.live_value == pytest.approx(float(platform.sql(FORECAST_ACCURACY)), abs=0.005)
     assert "Accuracy (1 - WAPE) is" in forecaster.message
+
+
+async def test_prometheus_understands_every_question(platform: Platform) -> None:
+    about_one = [question for preset in PRESETS.values() for question in questions(preset, "default", "members", "churn_risk", 60)]
+    about_all = [question for preset in PRESETS.values() for question in fleet_questions(preset, "default", 60)]
+    metrics = PrometheusMetrics({"default": Source(platform.prometheus)}, SystemClock())
+    for question in (*about_one, *about_all, *schema_questions("default"), *schema_questions("default", selector("members"))):
+        answer = await metrics.ask(question)
+        assert isinstance(answer, Vector) or answer.reason in {NoDataReason.EMPTY, NoDataReason.NAN}, (question.promql, answer)
+    await metrics.close()
 
 
 async def test_a_lost_database_is_no_data_and_not_the_last_value_for_a_week(platform: Platform, loop: Evaluator) -> None:

@@ -96,9 +96,9 @@ async def test_a_figure_that_flaps_around_its_bound_at_every_scrape_starts_one_r
         await stage.then_run_ends(f"{POLICY}-2", "GateRejected")
         episode, cycles = trigger(stage, "drift")["episode"], await cycles_of(stage)
 
-        await exporter.until_scraped(12)
+        await exporter.until_scraped(8)
 
-        assert await cycles_of(stage) > cycles + 5
+        assert await cycles_of(stage) > cycles + 3
         assert trigger(stage, "drift")["episode"] == episode
         assert stage.seen.one("modelretrainruns", f"{POLICY}-3") is None
         await stage.then_condition("DriftDetected", "True", "ThresholdCrossed")
