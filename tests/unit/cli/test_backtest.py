@@ -128,6 +128,11 @@ def test_a_version_promoted_meanwhile_is_judged_anew() -> None:
     assert set(found.champions.values()) == {"v1", "v2"}
 
 
+def test_what_would_hide_what_is_asked_for_is_set_aside() -> None:
+    gateway = {"traffic": {"gateway_api": {"parent_refs": [{"name": "public"}]}}, "pinned_version": "v0"}
+    assert len(started(run(MadeUp(falls), triggers=[accuracy()], suspend=True, dry_run=True, serving=gateway))) == 1
+
+
 def test_only_the_policys_own_model_is_asked_about() -> None:
     past = MadeUp(falls)
     run(past, triggers=[accuracy()])

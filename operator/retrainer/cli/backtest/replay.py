@@ -12,6 +12,7 @@ from typing import Final
 
 from retrainer.api.v1alpha1 import ModelRetrainPolicySpec, ModelRetrainPolicyStatus, ModelRetrainRunStatus
 from retrainer.api.v1alpha1.policy_status import TriggerStatus, VersionStatus
+from retrainer.api.v1alpha1.traffic import ByReplicas, Traffic
 from retrainer.cli.backtest.tracks import Track
 from retrainer.core import naming
 from retrainer.core.actions import Decision, StartRun
@@ -77,8 +78,13 @@ def replay(policy: PolicySeen, past: Past, *, run_takes: timedelta) -> Replay:
 
 
 def a_policy(namespace: str, name: str, spec: ModelRetrainPolicySpec, created: datetime) -> PolicySeen:
-    """Return a policy as if it had been applied then; `dryRun` and `suspend` are set aside, as they would hide what is asked for."""
-    acting = spec.model_copy(update={field: False for field in ("suspend", "dry_run") if hasattr(spec, field)})
+    """Return a policy as if it had been applied then.
+
+    `dryRun`, `suspend` and a pin are set aside, as they would hide what is asked for; traffic is left to the simplest mode, as no canary is
+    replayed.
+    """
+    serving = spec.serving.model_copy(update={"traffic": Traffic(replicas=ByReplicas()), "pinned_version": ""})
+    acting = spec.model_copy(update={"suspend": False, "dry_run": False, "serving": serving})
     return PolicySeen(Identity(namespace, name, "backtest", created), 1, acting, ModelRetrainPolicyStatus())
 
 
