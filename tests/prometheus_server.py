@@ -4,7 +4,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,7 +17,9 @@ _STARTS_WITHIN_S = 30.0
 
 
 @contextmanager
-def running_prometheus(home: Path, targets: Mapping[str, Mapping[str, str]], *, scrape_interval: str = "1s") -> Iterator[str]:
+def running_prometheus(
+    home: Path, targets: Mapping[str, Mapping[str, str]], *, scrape_interval: str = "1s", flags: Sequence[str] = ()
+) -> Iterator[str]:
     """Yield the URL of a server that scrapes `targets` (host and port), each with its labels; a series' own labels win."""
     build(["prometheus"])
     jobs = {
@@ -28,9 +30,9 @@ def running_prometheus(home: Path, targets: Mapping[str, Mapping[str, str]], *, 
     times = {"scrape_interval": scrape_interval, "scrape_timeout": scrape_interval}
     config, [port] = home / "prometheus.yml", free_ports(1)
     config.write_text(yaml.safe_dump({"global": times, "scrape_configs": [jobs]}), encoding="utf-8")
-    flags = [f"--config.file={config}", f"--storage.tsdb.path={home / 'data'}", f"--web.listen-address=127.0.0.1:{port}"]
+    own = [f"--config.file={config}", f"--storage.tsdb.path={home / 'data'}", f"--web.listen-address=127.0.0.1:{port}"]
     with (home / "prometheus.log").open("wb") as log:
-        process = subprocess.Popen([built_path("prometheus"), *flags], stdout=log, stderr=log)
+        process = subprocess.Popen([built_path("prometheus"), *own, *flags], stdout=log, stderr=log)
     try:
         _until_ready(f"http://127.0.0.1:{port}", process, home / "prometheus.log")
         yield f"http://127.0.0.1:{port}"

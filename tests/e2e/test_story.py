@@ -1,7 +1,10 @@
 """The story in short form: first version, drift, alert, canary, promotion, and the way back of a bad candidate."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -10,7 +13,7 @@ from demo.story.closing import check_history, stop_client
 from demo.story.drift import cure, let_the_world_drift
 from demo.story.first_version import first_version
 from demo.story.runs import finished, follow
-from demo.story.stage import NAMESPACE, POLICY, Stage
+from demo.story.stage import NAMESPACE, POLICY, ROOT, Stage
 from demo.story.traffic import start_traffic
 
 
@@ -45,6 +48,20 @@ def test_the_drift_is_noticed_by_itself_and_what_learnt_it_is_promoted_with_its_
 
 def test_a_candidate_that_is_bad_through_its_live_data_alone_goes_back_by_one_write(told: Stage) -> None:
     bad_candidate(told)
+
+
+def test_a_backtest_of_that_time_tells_when_the_drift_would_have_started_a_run(told: Stage) -> None:
+    """Asked through the API server's proxy of the Service, with a kubeconfig and nothing else."""
+    policy = str(ROOT / "demo/members/policy.yaml")
+    asked = ["backtest", policy, "--since=20m", "--step=1s", "--run-takes=10s", "--service=monitoring/prometheus:9090", "--output=json"]
+    plugin = [sys.executable, "-m", "retrainer.cli", f"--kubeconfig={told.cluster.kubeconfig}", *asked]
+    done = subprocess.run(plugin, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    [answer] = json.loads(done.stdout)
+    started = [datetime.fromisoformat(run["at"]) for run in answer["runs"] if run["trigger"] == "drift"]
+    runs = told.kubectl.items("mrr", f"--namespace={NAMESPACE}")
+    really = [datetime.fromisoformat(run["metadata"]["creationTimestamp"]) for run in runs if run["spec"]["trigger"] == "drift"]
+    assert any(abs(there - here) < timedelta(seconds=15) for there in really for here in started), (really, started)
 
 
 def test_the_history_has_one_active_version_and_no_request_has_failed(told: Stage) -> None:
