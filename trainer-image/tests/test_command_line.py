@@ -10,10 +10,12 @@ import orjson
 import psycopg
 import pytest
 
-from tests.artifacts import path_of, write_artifact
+from tests.artifacts import packed, path_of, write_artifact
 from tests.requests import environment_of, request_document
 from tests.s3_server import S3Server
+from tests.stores import Kept
 from tests.worlds import seed_world
+from trainer.store import write
 
 HEAVY = ("tensorflow", "keras")
 
@@ -177,6 +179,17 @@ def test_verify_says_whether_a_version_is_sound(tmp_path: Path) -> None:
     broken = run("verify", str(path_of(artifact)))
     assert broken.returncode == 1
     assert broken.stdout.startswith("FileMissing: reference.json is missing")
+
+
+def test_verify_knows_a_version_in_a_bucket_by_its_digest(bucket: Kept, s3: S3Server) -> None:
+    artifact = write(bucket.store, packed("v1"))
+    url = f"{bucket.store.location}/v1"
+    sound = run("verify", url, "--digest", artifact.digest, "--json", **s3.environment)
+    assert orjson.loads(sound.stdout) == {"sound": True, "version": "v1", "digest": artifact.digest}
+    other = run("verify", url, "--digest", "sha256:" + "0" * 64, "--json", **s3.environment)
+    assert (other.returncode, orjson.loads(other.stdout)["reason"]) == (1, "AnotherVersion")
+    absent = run("verify", f"{bucket.store.location}/v2", "--json", **s3.environment)
+    assert (absent.returncode, orjson.loads(absent.stdout)["reason"]) == (1, "FileMissing")
 
 
 def test_debug_tells_what_is_split_and_learnt_from(world: str) -> None:
