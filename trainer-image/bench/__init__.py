@@ -1,1 +1,1 @@
-"""Benchmarks: they print figures, and fail nothing. `python -m bench.serve` and `python -m bench.runtimes`."""
+"""Benchmarks: they print figures, and fail nothing. `python -m bench.serve` runs one."""

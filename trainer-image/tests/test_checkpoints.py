@@ -22,6 +22,7 @@ from trainer.request import Hyperparameters
 from trainer.store import Store, open_store
 from trainer.store.directory import DirectoryStore
 from trainer.training.checkpoints import Checkpoints
+from trainer.training.rows import Rows
 
 WISHES = Hyperparameters(epochs=8, batch_size=32, early_stopping_patience=8)
 # Of the search and the two refits.
@@ -48,7 +49,7 @@ class Deadly(DirectoryStore):
 
 def fitted(checkpoints: Checkpoints, labels_seed: int = 1) -> list[Weights]:
     """The weights of all three stages of a small training."""
-    from trainer.training.network import Network, Rows  # noqa: PLC0415 - TensorFlow
+    from trainer.training.network import Network  # noqa: PLC0415 - TensorFlow
 
     inputs = np.random.default_rng(0).normal(size=(256, 4)).astype(np.float32)
     labels = (np.random.default_rng(labels_seed).random(256) < 0.5).astype(np.float32)

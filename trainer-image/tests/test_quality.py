@@ -116,6 +116,11 @@ def test_one_outcome_only_is_refused(world: str) -> None:
 
 
 PLANTED_LEAKS = {
+    "dated after the row's day": (
+        "alter table member_snapshots add survey double precision, add survey_at timestamptz; "
+        "update member_snapshots set survey = length(member_id) + open_cases, "
+        "survey_at = as_of + case when member_id = 'member-0001' then interval '2 days' else interval '9 hours' end"
+    ),
     "a copy of the outcome": (
         "alter table member_snapshots add exit_form boolean; update member_snapshots set exit_form = churned"
     ),
@@ -146,6 +151,15 @@ def test_a_planted_leak_is_found_and_can_be_denied(world: str, leak: str) -> Non
     assert rejection.value.reason == "LabelLeak"
     column = rejection.value.message.split()[0]
     assert column not in {feature.name for feature in prepared(world, features={"deny": [column]}).features}
+
+
+def test_a_feature_that_is_dated_on_its_own_day_is_used(world: str) -> None:
+    execute(
+        world,
+        """alter table member_snapshots add survey double precision, add survey_at timestamptz;
+           update member_snapshots set survey = 1.5 * open_cases + late_dues, survey_at = as_of + interval '9 hours'""",
+    )
+    assert "survey" in {feature.name for feature in prepared(world).features}
 
 
 def test_dates_and_the_outcome_are_never_features(world: str) -> None:

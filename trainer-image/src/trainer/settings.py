@@ -13,6 +13,9 @@ _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"", "0", "false", "no", "off"})
 # A killed training loses at most this much time; writing a checkpoint takes milliseconds.
 _CHECKPOINT_INTERVAL = timedelta(minutes=5)
+_MIB = 1 << 20
+# Beside TensorFlow's half a gigabyte this is little; a membership's years fit it, a nation's are streamed.
+RESIDENT_BYTES = 12 * _MIB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +30,7 @@ class Settings:
     debug: bool
     require_gpu: bool
     checkpoint_interval: timedelta
+    resident_bytes: int
     termination_log: Path
 
     def needed_database_url(self) -> str:
@@ -47,6 +51,7 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         debug=_switch(environment, "DEBUG"),
         require_gpu=_switch(environment, "REQUIRE_GPU"),
         checkpoint_interval=_duration(environment, "CHECKPOINT_INTERVAL", _CHECKPOINT_INTERVAL),
+        resident_bytes=(_positive(environment, "RESIDENT_MIB") or RESIDENT_BYTES // _MIB) * _MIB,
         termination_log=Path(environment.get("TERMINATION_LOG", "/dev/termination-log")),
     )
 

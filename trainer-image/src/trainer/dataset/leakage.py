@@ -5,16 +5,38 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from psycopg import Connection
+from psycopg.sql import SQL, Identifier
 
 from trainer.dataset.reading import Dataset, Floats
 from trainer.errors import DataRejected
-from trainer.models.base import FeatureKind
+from trainer.models.base import FeatureKind, ModelDefinition
 from trainer.tasks import Task
 
 _MIN_UNLABELLED_ROWS = 30
 _ABSENT_RATIO = 0.05
 _PRESENT_RATIO = 0.5
 _MIN_ROWS_A_CATEGORY = 20
+
+
+def require_features_of_their_day(
+    connection: Connection, model: ModelDefinition, types: Mapping[str, str], kinds: Mapping[str, FeatureKind]
+) -> None:
+    """Raise DataRejected (LabelLeak) if a feature is dated after the day of its row, on which a prediction is made.
+
+    A column `<feature>_at` of a date or time says when the feature's value became known; on the row's day is in time.
+    """
+    dated = [name for name in kinds if types.get(f"{name}_at", "").startswith(("date", "timestamp"))]
+    if not dated:
+        return
+    late = SQL(", ").join(
+        SQL("count(*) filter (where {}::date > {})").format(Identifier(f"{name}_at"), Identifier(model.date_column))
+        for name in dated
+    )
+    counts = connection.execute(SQL("select {} from {}").format(late, Identifier(model.table))).fetchone()
+    for name, count in zip(dated, counts or (), strict=False):
+        if count:
+            raise _leak(name, f"{name}_at is after the row's own day in {count} rows")
 
 
 def require_no_leak(

@@ -1,19 +1,17 @@
-"""Reads the labelled rows of the window from Postgres, by COPY, into plain arrays."""
+"""Rows in plain arrays, and what is asked of the training table besides its rows."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from io import BytesIO
 from typing import Any, Self
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from psycopg import Connection
 from psycopg.sql import SQL, Composed, Identifier, Literal
 
 from trainer.errors import DataRejected
-from trainer.models.base import FeatureKind, ModelDefinition
+from trainer.models.base import ModelDefinition
 
 Floats = NDArray[np.float64]
 
@@ -46,6 +44,14 @@ class Dataset:
         return [dict(zip(self.columns, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
+def joined(parts: Sequence[Dataset]) -> Dataset:
+    """Return all rows of the parts, of which there is at least one, oldest first."""
+    days = np.concatenate([part.days for part in parts])
+    order = np.argsort(days, kind="stable")
+    columns = {name: np.concatenate([part.columns[name] for part in parts])[order] for name in parts[0].columns}
+    return Dataset(days[order], np.concatenate([part.labels for part in parts])[order], columns)
+
+
 def newest_labelled_day(connection: Connection, model: ModelDefinition) -> date:
     """Return the day of the newest row whose outcome is known; DataRejected if there is none."""
     query = SQL("select max({}) from {} where {} is not null").format(
@@ -56,25 +62,6 @@ def newest_labelled_day(connection: Connection, model: ModelDefinition) -> date:
         raise DataRejected("InsufficientRows", f"no row of {model.table} has a known outcome")
     newest: date = row[0]
     return newest
-
-
-def read_labelled(
-    connection: Connection, model: ModelDefinition, kinds: Mapping[str, FeatureKind], *, last: date, window: timedelta
-) -> tuple[Dataset, NDArray[Any]]:
-    """Return the labelled rows of the window that ends with the day `last`, oldest first, and whose each is."""
-    selection = SQL("select {} from {} where {} is not null and {} order by {}").format(
-        SQL(", ").join(map(Identifier, (model.id_column, model.date_column, model.label_column, *kinds))),
-        Identifier(model.table),
-        Identifier(model.label_column),
-        in_window(model, last, window),
-        SQL(", ").join(map(Identifier, (model.date_column, model.id_column))),
-    )
-    buffer = BytesIO()
-    with connection.cursor().copy(SQL("copy ({}) to stdout (format csv, header)").format(selection)) as copy:
-        for block in copy:
-            buffer.write(block)
-    buffer.seek(0)
-    return _parsed(buffer, model, kinds)
 
 
 def present_ratios_of_unlabelled(
@@ -98,27 +85,3 @@ def in_window(model: ModelDefinition, last: date, window: timedelta) -> Composed
     return SQL("{day} > {first} and {day} <= {last}").format(
         day=Identifier(model.date_column), first=Literal(last - window), last=Literal(last)
     )
-
-
-def _parsed(buffer: BytesIO, model: ModelDefinition, kinds: Mapping[str, FeatureKind]) -> tuple[Dataset, NDArray[Any]]:
-    texts = [model.id_column, *(name for name, kind in kinds.items() if kind is FeatureKind.CATEGORICAL)]
-    # Only the empty field is missing: a member may well be called "NA".
-    frame = pd.read_csv(buffer, dtype=dict.fromkeys(texts, object), keep_default_na=False, na_values=[""])
-    columns = {name: _values(frame[name], kind) for name, kind in kinds.items()}
-    days = frame[model.date_column].to_numpy(dtype="datetime64[D]")
-    label = FeatureKind.BOOLEAN if model.task.label_is_boolean else FeatureKind.NUMERIC
-    return Dataset(days, _values(frame[model.label_column], label), columns), frame[model.id_column].to_numpy()
-
-
-def _values(column: "pd.Series[Any]", kind: FeatureKind) -> NDArray[Any]:
-    match kind:
-        case FeatureKind.NUMERIC:
-            return np.asarray(column, dtype=np.float64)
-        case FeatureKind.BOOLEAN:
-            return _booleans(column)
-        case FeatureKind.CATEGORICAL:
-            return np.array([value if isinstance(value, str) else None for value in column], dtype=object)
-
-
-def _booleans(column: "pd.Series[Any]") -> Floats:
-    return np.asarray(column.map({"t": 1.0, "f": 0.0}), dtype=np.float64)

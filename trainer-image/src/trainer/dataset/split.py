@@ -24,6 +24,7 @@ class Split:
     fitted: NDArray[np.bool_]
     validation: NDArray[np.bool_]
     holdout: NDArray[np.bool_]
+    first_validation_day: date
     first_holdout_day: date
 
     @property
@@ -41,7 +42,8 @@ def temporal_split(dataset: Dataset, *, last: date, holdout: timedelta, half_lif
     held_out = dataset.days >= np.datetime64(first_holdout_day)
     weights = np.where(held_out, 0.0, recency_weights(dataset.days, first_holdout_day, half_life))
     validation = _newest_share(dataset.days, weights)
-    split = Split(~held_out & ~validation, validation, held_out, first_holdout_day)
+    first_validation_day = dataset.days[validation].min().astype(date) if validation.any() else first_holdout_day
+    split = Split(~held_out & ~validation, validation, held_out, first_validation_day, first_holdout_day)
     _require_enough(dataset, split)
     return split
 

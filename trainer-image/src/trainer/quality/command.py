@@ -54,7 +54,7 @@ def validate_data(request: RetrainRequest, settings: Settings, as_json: bool) ->
         with connect(settings.needed_database_url()) as connection:
             checks = run_checks(connection, request)
             require_good_data(checks)
-            prepared = prepare(connection, request, {})
+            prepared = prepare(connection, request, {}, settings.resident_bytes)
     except DataRejected as rejection:
         rejection.checks = tuple(checks)
         _show(checks, {"reason": rejection.reason, "message": rejection.message}, as_json)

@@ -10,6 +10,7 @@ import numpy as np
 
 from trainer.errors import BadConfiguration
 from trainer.request import Hyperparameters
+from trainer.training.rows import Rows
 
 _LOG = logging.getLogger("trainer")
 CPU, GPU = "CPU", "GPU"
@@ -66,7 +67,7 @@ def seconds_an_epoch(
     device: str, layer_sizes: Sequence[int], task: str, rows: int, hyperparameters: Hyperparameters
 ) -> float:
     """Return how long the second epoch over so many random rows takes on the device; the first one compiles."""
-    from trainer.training.network import Network, Rows, on_device  # noqa: PLC0415 - TensorFlow
+    from trainer.training.network import Network, on_device  # noqa: PLC0415 - TensorFlow
 
     generator = np.random.default_rng(0)
     inputs = generator.normal(size=(rows, layer_sizes[0])).astype(np.float32)

@@ -1,14 +1,16 @@
 """The network in Keras, and its fitting: with its losses the only module that imports TensorFlow.
 
-The rows stay in memory and a whole epoch is one `tf.function`: for networks this small, what costs time in `fit` is
-the call of each step, not its arithmetic. Batches are drawn in proportion to the rows' weights instead of weighting
-the loss, so that old rows that hardly count cost no steps, and no batch is empty in effect.
+A whole epoch over the rows in memory is one `tf.function`: for networks this small, what costs time in `fit` is the
+call of each step, not its arithmetic. Rows beyond the memory limit come block by block through tf.data, which reads
+the next one from disk meanwhile; each block is such an epoch of its own. Batches are drawn in proportion to the
+rows' weights instead of weighting the loss, so that old rows that hardly count cost no steps, and no batch is empty in
+effect.
 """
 
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -30,20 +32,12 @@ import keras
 import tensorflow as tf
 
 from trainer.training.losses import LOSSES, Loss
+from trainer.training.rows import Rows, RowSource
 
 Floats = NDArray[np.float32]
 
 _LOG = logging.getLogger("trainer")
 _MIN_DELTA = 1e-4
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Encoded rows: inputs [n, width], targets [n], weights [n] (how often each is drawn)."""
-
-    inputs: Floats
-    targets: Floats
-    weights: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +88,7 @@ class Network:
         self._epoch = _epoch_function(self._model, self._optimizer, LOSSES[task])
         self._loss = _loss_function(self._model, LOSSES[task])
 
-    def fit_until_it_stops_improving(self, rows: Rows, validation: Rows, on_epoch: Callable[[str], None]) -> Fit:
+    def fit_until_it_stops_improving(self, rows: RowSource, validation: Rows, on_epoch: Callable[[str], None]) -> Fit:
         """Return the weights of the epoch with the least validation loss; stops `earlyStoppingPatience` after it."""
         stage = ("search", self._fingerprint(rows, validation))
         begun = self._begin(*stage)
@@ -112,7 +106,7 @@ class Network:
             raise ArithmeticError("the training diverged: no epoch had a finite validation loss")
         return best
 
-    def fit_for(self, name: str, rows: Rows, epochs: int, on_epoch: Callable[[str], None]) -> Weights:
+    def fit_for(self, name: str, rows: RowSource, epochs: int, on_epoch: Callable[[str], None]) -> Weights:
         """Return the weights after so many epochs over the rows; `name` is the stage's."""
         stage = (name, self._fingerprint(rows, epochs))
         for epoch, training_loss in self._epochs(rows, self._begin(*stage).epoch, epochs):
@@ -127,12 +121,22 @@ class Network:
         outputs: Floats = np.asarray(self._model(inputs, training=False))
         return outputs
 
-    def _epochs(self, rows: Rows, first: int, last: int) -> Iterator[tuple[int, float]]:
+    def _epochs(self, rows: RowSource, first: int, last: int) -> Iterator[tuple[int, float]]:
         """Yield each epoch from `first` + 1 to `last`, once it is done, with its training loss."""
-        inputs, targets = tf.constant(rows.inputs), tf.constant(rows.targets)
         for epoch in range(first + 1, last + 1):
-            batches = _drawn_batches(rows, self._hyperparameters.batch_size, self._generator)
-            yield epoch, float(self._epoch(inputs, targets, batches))
+            losses, steps = [], []
+            for block in self._blocks(rows):
+                batches = _drawn_batches(block, self._hyperparameters.batch_size, self._generator)
+                losses.append(float(self._epoch(tf.constant(block.inputs), tf.constant(block.targets), batches)))
+                steps.append(len(batches))
+            yield epoch, float(np.average(losses, weights=steps))
+
+    def _blocks(self, rows: RowSource) -> Iterable[Rows]:
+        if not rows.is_streamed:
+            return rows.blocks(self._generator)
+        # A generator of its own, because another thread reads ahead.
+        order = np.random.default_rng(self._generator.integers(2**63))
+        return _read_ahead(rows.blocks(order), self._model.input_shape[1])
 
     def _begin(self, stage: str, fingerprint: str) -> State:
         """Set every variable and the generator to where the stage was left, or to where a new one begins."""
@@ -155,14 +159,12 @@ class Network:
             best_loss=found.validation_loss,
         )
 
-    def _fingerprint(self, *parts: object) -> str:
+    def _fingerprint(self, *parts: RowSource | int) -> str:
         """Return a digest of what a stage depends on: task, hyperparameters, the network's shape, the parts given."""
         digest = hashlib.sha256(f"{self._task} {self._hyperparameters.model_dump_json()}".encode())
         digest.update(repr([variable.shape for variable in self._initial]).encode())
         for part in parts:
-            arrays = (part.inputs, part.targets, part.weights) if isinstance(part, Rows) else (np.array(part),)
-            for array in arrays:
-                digest.update(np.ascontiguousarray(array).tobytes())
+            digest.update(repr(part).encode() if isinstance(part, int) else part.digest())
         return digest.hexdigest()
 
     def _weights(self) -> Weights:
@@ -183,6 +185,20 @@ def _built(layer_sizes: Sequence[int], hyperparameters: Hyperparameters) -> Any:
         model.add(layers.Dropout(hyperparameters.dropout))
     model.add(layers.Dense(layer_sizes[-1]))
     return model
+
+
+def _read_ahead(blocks: Iterable[Rows], width: int) -> Iterator[Rows]:
+    """Yield the blocks, the next one being read while one is fitted on."""
+    signature = (
+        tf.TensorSpec((None, width), tf.float32),
+        tf.TensorSpec((None,), tf.float32),
+        tf.TensorSpec((None,), tf.float64),
+    )
+    dataset = tf.data.Dataset.from_generator(
+        lambda: ((block.inputs, block.targets, block.weights) for block in blocks), output_signature=signature
+    )
+    for block in dataset.prefetch(1).as_numpy_iterator():
+        yield Rows(*block)
 
 
 def _drawn_batches(rows: Rows, batch_size: int, generator: np.random.Generator) -> NDArray[np.int32]:

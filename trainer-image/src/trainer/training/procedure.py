@@ -13,7 +13,7 @@ import psycopg
 
 from trainer.artifact import Artifact, ArtifactRejected, Manifest, load, pack
 from trainer.database import column_types, connect
-from trainer.dataset.preparation import Prepared, prepare
+from trainer.dataset.preparation import Prepared, prepare, spooled
 from trainer.dataset.split import recency_weights
 from trainer.errors import DataRejected
 from trainer.quality.checks import require_good_data, run_checks, warnings_of
@@ -64,7 +64,8 @@ def find_data(request: RetrainRequest, settings: Settings) -> Found:
         require_good_data(checks)
         champion = find_champion(request, column_types(connection, request.model.table))
         try:
-            prepared = prepare(connection, request, champion.needed_columns)
+            prepared = prepare(connection, request, champion.needed_columns, settings.resident_bytes)
+            prepared = spooled(prepared, request)
         except DataRejected as rejection:
             rejection.checks = tuple(checks)
             raise
@@ -161,12 +162,13 @@ def _manifest(request: RetrainRequest, found: Found, candidate: Candidate, now: 
 
 
 def _data(prepared: Prepared) -> dict[str, Any]:
-    split = prepared.split
+    split, spool = prepared.split, prepared.spool
+    rows = spool.rows_before(split.first_holdout_day) if spool is not None else None
     return {
         "from": str(prepared.dataset.days[0]),
         "to": str(prepared.last),
         "holdoutFrom": split.first_holdout_day.isoformat(),
-        "trainRows": int(np.count_nonzero(split.training)),
+        "trainRows": rows if rows is not None else int(np.count_nonzero(split.training)),
         "holdoutRows": int(np.count_nonzero(split.holdout)),
     }
 
