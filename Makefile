@@ -95,6 +95,10 @@ bench-monitor: postgres trainer-image/.venv/.synced ## Time the monitor on ten m
 e2e: .venv/.synced ## Run the story in short form on a real node
 	YES=1 $(PYTHON) -m pytest tests/e2e -q
 
+.PHONY: crash
+crash: .venv/.synced ## Kill the operator before and after every write of every story, three times each
+	YES=1 REPEATS=3 $(PYTHON) -m pytest tests/crash/undisturbed.py tests/crash/crashes.py -q -s --timeout=3600
+
 .PHONY: test
 test: init verify lint type trainer ## Run all checks and tests
 	YES=1 $(PYTHON) -m pytest -q --durations=15

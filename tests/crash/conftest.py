@@ -1,0 +1,36 @@
+"""A house for companies, and every story as it goes when nobody kills the operator."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.cluster.local.cluster import LocalCluster
+from tests.crash.company import House, Played
+from tests.crash.matrix import undisturbed
+from tests.integration.conftest import account, operators_kubeconfig
+from tests.stand_ins.api import Api
+from tests.stand_ins.live_figures import FakePrometheus
+
+__all__ = ["account", "operators_kubeconfig"]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def house(control_plane: LocalCluster, operators_kubeconfig: Path) -> AsyncIterator[House]:
+    log = control_plane.audit_log
+    assert log is not None
+    async with AsyncExitStack() as closing:
+        api = await Api.of(control_plane.kubeconfig)
+        closing.push_async_callback(api.close)
+        prometheus = FakePrometheus()
+        await prometheus.start()
+        closing.push_async_callback(prometheus.stop)
+        yield House(api, log, operators_kubeconfig, prometheus)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def traced(house: House, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Played]:
+    """Give every story as it goes when nobody kills the operator."""
+    return {one.scene.story: one for one in await house.play(undisturbed(), tmp_path_factory.mktemp("undisturbed"))}

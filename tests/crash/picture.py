@@ -1,0 +1,94 @@
+"""What a story came to: every object that matters, without what differs from one run to the next, so that two endings can be compared."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, Final
+
+from tests.integration.stage import Stage
+
+Picture = Mapping[str, Any]
+
+# A watch of two seconds may pass while the operator is away: then there was nothing to observe it by.
+_WATCHED: Final = ("Watched", "Unobserved")
+_VERSION: Final = re.compile(r"\d{8}-\d{6}-(\w+)")
+
+
+def picture_of(stage: Stage) -> Picture:
+    """Return the ending as it is now; versions are named by their run's number."""
+    see = stage.seen
+    return _plain(
+        {
+            "runs": {one["metadata"]["name"]: _run(one) for one in see.all("modelretrainruns")},
+            "jobs": {one["metadata"]["name"]: "ttlSecondsAfterFinished" in one["spec"] for one in see.all("jobs")},
+            "deployments": {one["metadata"]["name"]: one["spec"]["replicas"] for one in see.all("deployments")},
+            "pods": Counter(one["metadata"]["labels"]["retrainer.dev/version"] for one in see.all("pods", component="serve")),
+            "services": {one["metadata"]["name"]: _service(one) for one in see.all("services")},
+            "policies": {one["metadata"]["name"]: _policy(one.get("status") or {}) for one in see.all("modelretrainpolicies")},
+            "trained": Counter(stage.kubelet.trained),
+        }
+    )
+
+
+def differences(expected: Picture, found: Picture) -> list[str]:
+    """Return what is otherwise, part by part, one line each."""
+    return [
+        f"{part} {name}: expected {expected[part].get(name)}, found {found[part].get(name)}"
+        for part in expected
+        for name in sorted(expected[part].keys() | found[part].keys())
+        if expected[part].get(name) != found[part].get(name)
+    ]
+
+
+def _labels(manifest: Mapping[str, Any]) -> Mapping[str, str]:
+    return manifest["metadata"].get("labels") or {}
+
+
+def _run(run: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The phases it went through, how it ended, and the episodes it stands for."""
+    status = run.get("status") or {}
+    phases = [entry["phase"] for entry in status.get("timeline") or ()]
+    entered = [phase for phase, before in zip(phases, ["", *phases], strict=False) if phase != before]
+    evidence = [*run["spec"].get("evidence", ()), *status.get("evidence", ())]
+    told = {name: status.get(name) for name in ("version", "outcome", "reason", "attempt")}
+    if told["reason"] in _WATCHED:
+        told["reason"] = " or ".join(_WATCHED)
+    return told | {"phases": entered, "episodes": sorted(one.get("fingerprint", "") for one in evidence)}
+
+
+def _service(service: Mapping[str, Any]) -> Mapping[str, Any]:
+    annotations = service["metadata"].get("annotations") or {}
+    return {"selector": service["spec"].get("selector"), "annotations": annotations}
+
+
+def _policy(status: Mapping[str, Any]) -> Mapping[str, Any]:
+    roles = {role: (status.get(role) or {}).get("version") for role in ("champion", "previous", "candidate")}
+    conditions = {one["type"]: (one["status"], one["reason"], one["message"]) for one in status.get("conditions") or ()}
+    slots = {slot: status.get(slot) for slot in ("trainingRun", "servingRun", "lastRunNumber", "score", "traffic")}
+    handled = sorted(one["fingerprint"] for one in status.get("handledAlerts") or ())
+    return roles | slots | {"conditions": conditions, "handled": handled}
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    if isinstance(value, str):
+        return _VERSION.sub(r"v\1", value)
+    if isinstance(value, Mapping):
+        return {_plain(name): _plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return tuple(_plain(one) for one in value)
+    return value
+
+
+def is_settled(stage: Stage) -> bool:
+    """Say whether nothing is left to do: runs ended, Jobs left to expire, and pods where they are asked for and nowhere else."""
+    see, status = stage.seen, stage.policy_status()
+    if not see.all("modelretrainpolicies"):
+        return not see.all("modelretrainruns") and not any("retrainer.dev/policy" in _labels(one) for one in see.all("deployments"))
+    runs, jobs, deployments = see.all("modelretrainruns"), see.all("jobs"), see.all("deployments", component="serve")
+    idle = any(one["type"] == "Reconciling" and one["reason"] == "Idle" for one in status.get("conditions") or ())
+    ended = all((one.get("status") or {}).get("phase") == "Finished" for one in runs)
+    expiring = all("ttlSecondsAfterFinished" in one["spec"] and "deletionTimestamp" not in one["metadata"] for one in jobs)
+    asked = Counter({one["metadata"]["labels"]["retrainer.dev/version"]: one["spec"]["replicas"] for one in deployments})
+    pods = Counter(one["metadata"]["labels"]["retrainer.dev/version"] for one in see.all("pods", component="serve"))
+    roles = {(status.get(role) or {}).get("version") for role in ("champion", "previous")}
+    return idle and ended and expiring and +asked == pods and asked.keys() <= roles and status.get("candidate") is None
