@@ -133,8 +133,9 @@ async def measure(url: str, now: datetime) -> None:
         while {model_type for model_type, _ in await counters.count(connection, types, now)} != types:
             pass
         print(f"\n## counting a week for the first time: {time.monotonic() - started:.2f} s, in rounds of some 30 s")
-        await watch.time("a round right after a restart", Counters().count(connection, types, now))
-        for _ in range(30):  # until the hours that are counted once more are some of the week's
+        counters = Counters()
+        await watch.time("a round right after a restart", counters.count(connection, types, now))
+        for _ in range(14):  # until the hours that are counted once more are some of the week's
             await counters.count(connection, types, now)
         await watch.time("a round", counters.count(connection, types, now))
         await watch.time("drift of four versions", measure_drift(connection, "members", types))
