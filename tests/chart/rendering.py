@@ -25,7 +25,7 @@ EVERYTHING: Values = {
         "guarded": {"url": "https://metrics.example/prometheus", "tokenSecret": {"name": "prometheus-token", "key": "bearer"}},
         "open": {"url": "http://thanos.monitoring.svc:9090", "allowQueries": True},
     },
-    "metrics": {"serviceMonitor": {"enabled": True}, "prometheusRule": {"enabled": True}},
+    "metrics": {"serviceMonitor": {"enabled": True}, "prometheusRule": {"enabled": True}, "dashboard": {"enabled": True}},
     "networkPolicy": {"enabled": True},
     "podDisruptionBudget": {"enabled": True},
     "webhook": {"tokenSecret": {"name": "alertmanager-token", "key": "token"}},

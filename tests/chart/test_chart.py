@@ -56,6 +56,8 @@ OTHER: dict[str, Any] = {
     "metrics.serviceMonitor.labels": {"release": "prometheus"},
     "metrics.prometheusRule.enabled": False,
     "metrics.prometheusRule.labels": {"release": "prometheus"},
+    "metrics.dashboard.enabled": False,
+    "metrics.dashboard.labels": {"team": "ml"},
     "crds.install": False,
     "crds.keep": False,
     "clusterRoles.create": False,
