@@ -5,14 +5,16 @@ yet, Prometheus when an analysis is due, and a candidate's pod in its smoke test
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from retrainer.api.v1alpha1 import seconds
 from retrainer.core import naming
-from retrainer.core.actions import EnsureMonitor
+from retrainer.core.actions import Decision, EnsureMonitor
 from retrainer.core.judging import questions_due
 from retrainer.core.kinds import Kind, Ref
+from retrainer.core.line import standing
 from retrainer.core.measurement import Answer, Question
 from retrainer.core.observation import (
     Observation,
@@ -22,6 +24,7 @@ from retrainer.core.observation import (
     ServiceSeen,
 )
 from retrainer.core.phases import Phase
+from retrainer.core.places import NO_LIMIT, Places, holds_one
 from retrainer.core.run import return_check
 from retrainer.core.surroundings import Surroundings
 from retrainer.core.sweeping import Orphans
@@ -30,15 +33,16 @@ from retrainer.gateways import features_of
 from retrainer.manifests import seen as parse
 from retrainer.manifests.chores import compared
 from retrainer.manifests.monitor import monitor_digest
-from retrainer.ports import Key, Sources
+from retrainer.ports import Key, Place, Sources
 
 
 class Observer:
-    """Gathers observations; it keeps nothing but the templates it has read."""
+    """Gathers observations; it keeps the templates it has read, and the places of the fleet that rounds under way are taking."""
 
     def __init__(self, sources: Sources) -> None:
         self._from = sources
         self._templates: dict[str, TemplateSeen] = {}
+        self._taking: set[str] = set()
 
     async def observe(self, key: Key) -> Observation | None:
         """Return what is to be seen of a policy, or None when it does not exist."""
@@ -68,7 +72,28 @@ class Observer:
             evaluations=self._from.evaluations.of(key),
         )
         answers, probe, heard = await asyncio.gather(self._answers(observation), self._probe(observation), self._service_probe(observation))
-        return replace(observation, answers=answers, probe=probe, service_probe=heard)
+        # Last, since no round of another policy may come between counting the places and taking one.
+        return replace(observation, answers=answers, probe=probe, service_probe=heard, places=self._places())
+
+    @contextmanager
+    def taking_places(self, seen: Observation, decision: Decision) -> Iterator[None]:
+        """Hold the places that a decision takes until it is on record: other policies' rounds go on meanwhile."""
+        taken = {
+            run.identity.uid for run in seen.runs if holds_one(run.spec, decision.runs[run.name]) and not holds_one(run.spec, run.status)
+        }
+        self._taking |= taken
+        try:
+            yield
+        finally:
+            self._taking -= taken
+
+    def _places(self) -> Places:
+        limit = self._from.defaults.max_concurrent_runs
+        if not limit:
+            return NO_LIMIT
+        world = self._from.world
+        taken = {run.identity.uid for run in world.places(Place.TAKEN)} | self._taking
+        return Places(limit, len(taken), tuple(standing(run) for run in world.places(Place.WAITED_FOR)))
 
     def orphans(self, key: Key) -> Orphans:
         """Return what is left of a policy that does not exist."""

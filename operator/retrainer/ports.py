@@ -7,6 +7,7 @@ from the adapter's settings, and raise only what `errors.py` names.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 from typing import Protocol
 
 from retrainer.core.alert import Alert
@@ -88,6 +89,13 @@ class Prober(Protocol):
         """
 
 
+class Place(Enum):
+    """What a run has to do with the fleet's places."""
+
+    TAKEN = "taken"
+    WAITED_FOR = "waited for"
+
+
 class World(Protocol):
     """What the watches have brought so far, our own latest writes included; a read costs nothing."""
 
@@ -102,6 +110,9 @@ class World(Protocol):
 
     def runs(self, key: Key) -> list[RunSeen]:
         """Return the runs of a policy, the oldest first."""
+
+    def places(self, which: Place) -> list[RunSeen]:
+        """Return the runs of all policies that have a place of the fleet, or that wait for one."""
 
     def jobs(self, key: Key) -> list[JobSeen]:
         """Return the Jobs of a policy's runs."""
@@ -176,6 +187,7 @@ class Defaults:
     trainer_image: str
     monitor_interval_s: int
     instance: str
+    max_concurrent_runs: int = 0
 
 
 @dataclass(frozen=True, slots=True)

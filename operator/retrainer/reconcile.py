@@ -39,6 +39,10 @@ class Reconciler:
         if seen is None:
             return await self._sweep(key)
         decision = decide(seen)
+        with self._observer.taking_places(seen, decision):
+            return await self._carry_out(seen, decision)
+
+    async def _carry_out(self, seen: Observation, decision: Decision) -> float | None:
         try:
             await self._hands.apply(decision.effects, seen)
         except Refused as refusal:

@@ -68,5 +68,6 @@ class Settings(BaseSettings):
     monitor_interval_s: Annotated[Seconds, Field(description="How often a monitor asks its database.")] = 60.0
     evaluation_interval_s: Annotated[Seconds, Field(description="How often Prometheus is asked for all metric and schema triggers.")] = 15.0
     query_timeout_s: Annotated[Seconds, Field(description="How long Prometheus may take to answer.")] = 10.0
+    max_concurrent_runs: Annotated[int, Field(ge=0, description="Runs that may train at once, all policies together; 0 is no limit.")] = 0
     resync_interval_s: Annotated[Seconds, Field(description="How often every policy is looked at though nothing happened.")] = 600.0
     kubeconfig: Annotated[Path | None, Field(description="Outside a cluster; inside, the pod's service account is used.")] = None

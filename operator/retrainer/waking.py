@@ -6,11 +6,13 @@ from typing import Any, Final
 from retrainer.core import naming
 from retrainer.core.chore import ChoreSeen
 from retrainer.core.kinds import Kind
+from retrainer.core.line import standing
 from retrainer.core.observation import DeploymentSeen, JobSeen, PodSeen, PolicySeen, RunSeen, ServiceSeen
+from retrainer.core.places import holds_one, waits_for_one
 from retrainer.core.route import RouteSeen
 from retrainer.manifests import seen as parse
 from retrainer.manifests.route import route_seen
-from retrainer.ports import Key, World
+from retrainer.ports import Key, Place, World
 
 Body = Mapping[str, Any]
 
@@ -23,6 +25,14 @@ def policies(body: Body) -> dict[Key, PolicySeen]:
 def runs(body: Body) -> dict[Key, RunSeen]:
     """Return a run under its policy's key."""
     return dict.fromkeys(for_run(body), parse.run_seen(body))
+
+
+def places(body: Body) -> dict[Place, RunSeen]:
+    """Return a run under what it has to do with the fleet's places, if anything."""
+    run = parse.run_seen(body)
+    if holds_one(run.spec, run.status):
+        return {Place.TAKEN: run}
+    return {Place.WAITED_FOR: run} if waits_for_one(run.status) and not run.deleting else {}
 
 
 def jobs(body: Body) -> dict[Key, JobSeen]:
@@ -63,6 +73,7 @@ def routes(body: Body) -> dict[str, RouteSeen]:
 INDICES: Final[Mapping[str, Callable[[Body], dict[Any, Any]]]] = {
     "policies": policies,
     "runs": runs,
+    "places": places,
     "jobs": jobs,
     "pods": pods,
     "chores": chores,
@@ -73,6 +84,7 @@ INDICES: Final[Mapping[str, Callable[[Body], dict[Any, Any]]]] = {
 KINDS: Final[Mapping[str, Kind]] = {
     "policies": Kind.POLICY,
     "runs": Kind.RUN,
+    "places": Kind.RUN,
     "jobs": Kind.JOB,
     "pods": Kind.POD,
     "chores": Kind.CRON_JOB,
@@ -90,6 +102,12 @@ def for_policy(body: Body, _: World) -> list[Key]:
 def for_run(body: Body, _: World | None = None) -> list[Key]:
     """Return the policy a run belongs to."""
     return [(body["metadata"]["namespace"], body["spec"]["policyRef"]["name"])]
+
+
+def for_place(_: Body, world: World) -> list[Key]:
+    """Return the policy whose run is the next to get a place: any run that changes may have left one, or just taken the one before."""
+    first = min(world.places(Place.WAITED_FOR), key=standing, default=None)
+    return [(first.identity.namespace, first.spec.policy_ref.name)] if first is not None else []
 
 
 def for_child(body: Body, _: World | None = None) -> list[Key]:
@@ -114,6 +132,7 @@ def for_service(body: Body, world: World) -> list[Key]:
 WAKES: Final[Mapping[str, Callable[[Body, World], list[Key]]]] = {
     "policies": for_policy,
     "runs": for_run,
+    "places": for_place,
     "jobs": for_child,
     "pods": for_child,
     "chores": for_child,

@@ -32,9 +32,9 @@ def operators_kubeconfig(account: Account, tmp_path_factory: pytest.TempPathFact
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def theatre(
-    control_plane: LocalCluster, operators_kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, control_plane: LocalCluster, operators_kubeconfig: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Theatre]:
-    """Give an operator that runs, and what plays around it."""
+    """Give an operator that runs, under the module's OPERATOR_SETTINGS where it has any, and what plays around it."""
     log = control_plane.audit_log
     assert log is not None
     async with AsyncExitStack() as closing:
@@ -43,7 +43,8 @@ async def theatre(
         prometheus = FakePrometheus()
         await prometheus.start()
         closing.push_async_callback(prometheus.stop)
-        operator = OperatorProcess(operators_kubeconfig, prometheus.url, tmp_path_factory.mktemp("operator"))
+        settings = getattr(request.module, "OPERATOR_SETTINGS", {})
+        operator = OperatorProcess(operators_kubeconfig, prometheus.url, tmp_path_factory.mktemp("operator"), **settings)
         closing.push_async_callback(operator.close)
         await operator.start()
         yield Theatre(api, prometheus, operator, lambda: Audit(log, api))

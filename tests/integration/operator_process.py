@@ -79,11 +79,16 @@ class OperatorProcess:
         lines = (line for line in text.splitlines() if line.partition("{")[0].partition(" ")[0] == name)
         return sum(float(line.rpartition(" ")[2]) for line in lines if all(one in line for one in wanted))
 
+    @property
+    def webhook_url(self) -> str:
+        """Where Alertmanager posts to."""
+        return f"http://127.0.0.1:{self._webhook_port}/api/v1/alerts"
+
     async def post(self, notification: Mapping[str, Any], token: str = TOKEN) -> int:
         """Post to the webhook as Alertmanager does and return the HTTP status, 0 where nobody answers (in time)."""
-        url, headers = f"http://127.0.0.1:{self._webhook_port}/api/v1/alerts", {"Authorization": f"Bearer {token}"}
+        headers = {"Authorization": f"Bearer {token}"}
         try:
-            async with self._session.post(url, json=notification, headers=headers) as answer:
+            async with self._session.post(self.webhook_url, json=notification, headers=headers) as answer:
                 return answer.status
         except (aiohttp.ClientError, TimeoutError):
             return 0

@@ -15,7 +15,7 @@ from retrainer.core.chore import ChoreSeen
 from retrainer.core.kinds import Kind, Manifest
 from retrainer.core.observation import DeploymentSeen, JobSeen, PodSeen, PolicySeen, RunSeen, ServiceSeen
 from retrainer.core.route import RouteSeen
-from retrainer.ports import Key, World
+from retrainer.ports import Key, Place, World
 
 Index = Mapping[Any, Iterable[Any]]
 
@@ -58,6 +58,10 @@ class WatchedWorld(World):
         return sorted(self._read("runs", key), key=lambda run: (run.identity.created, run.name))
 
     @override
+    def places(self, which: Place) -> list[RunSeen]:
+        return self._read("places", which)
+
+    @override
     def jobs(self, key: Key) -> list[JobSeen]:
         return self._read("jobs", key)
 
@@ -95,9 +99,18 @@ class WatchedWorld(World):
         until = time.monotonic() + _OVERLAY_S
         for index, keys in waking.INDICES.items():
             if waking.KINDS[index] is kind:
-                for key, seen in keys(manifest).items():
+                found = keys(manifest)
+                self._forget(index, manifest, found)
+                for key, seen in found.items():
                     brought = any(one.identity.uid == seen.identity.uid for one in self._indices.get(index, {}).get(key, ()))
                     self._written.setdefault((index, key), {})[seen.identity.key] = _Written(seen, until, brought)
+
+    def _forget(self, index: str, manifest: Manifest, found: Mapping[Any, Any]) -> None:
+        """Drop earlier writes of an object that is no longer found where they were kept."""
+        place = manifest["metadata"]["namespace"], manifest["metadata"]["name"]
+        for (one, key), written in self._written.items():
+            if one == index and key not in found:
+                written.pop(place, None)
 
     def _read(self, index: str, key: Any) -> list[Any]:  # noqa: ANN401 - each index has keys of its own
         """Return what the watch brought, newer writes of ours in its place, and what we made and it has not brought yet."""

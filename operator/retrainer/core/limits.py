@@ -10,10 +10,14 @@ from retrainer.core import naming
 from retrainer.core.circuit import is_caused_by_a_trigger, uncured_in_a_row
 from retrainer.core.commands import resumed_at
 from retrainer.core.cron import ScheduleError, slots
+from retrainer.core.line import standing
 from retrainer.core.observation import Observation, RunSeen
 from retrainer.core.phases import Outcome, Phase
+from retrainer.core.places import FLEET_LIMIT
 
 _DAY: Final = timedelta(days=1)
+# Whoever leaves a place wakes the next in line; this only covers a word that was lost.
+_LOOK_FOR_A_PLACE: Final = timedelta(minutes=1)
 _COOLED: Final = frozenset({Outcome.ROLLED_BACK, Outcome.TRAINING_FAILED, Outcome.GATE_REJECTED, Outcome.DATA_REJECTED})
 
 
@@ -75,6 +79,14 @@ def has_had_its_runs(seen: Observation) -> Limit | None:
     until = started[-most] + _DAY
     told = f"{len(started)} runs within 24 hours, triggerPolicy.maxRunsPerDay is {most}; until {until:%Y-%m-%d %H:%M:%S} UTC"
     return Limit("MaxRunsPerDay", told, until)
+
+
+def fleet_is_full(run: RunSeen, seen: Observation) -> Limit | None:
+    """As many runs train as the administrator lets, all policies together, or all that is left is for those who have waited longer."""
+    if run.spec.dry_run or seen.places.has_one_for(standing(run)):
+        return None
+    told = f"the administrator lets {seen.places.limit} runs train at once, all policies together; emergencies go first, then the oldest"
+    return Limit(FLEET_LIMIT, told, seen.now + _LOOK_FOR_A_PLACE)
 
 
 def is_still_counted(run: RunSeen, seen: Observation) -> bool:

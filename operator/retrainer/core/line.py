@@ -6,6 +6,7 @@ from datetime import datetime
 from retrainer.core.commands import is_interrupted
 from retrainer.core.observation import RunSeen
 from retrainer.core.phases import Event, Phase, Reaction, reaction
+from retrainer.core.places import Standing
 
 Rank = tuple[bool, int]
 """An emergency outranks every priority."""
@@ -39,6 +40,11 @@ def gives_way(run: RunSeen, rank: Rank) -> bool:
         return False
     emergency, _ = rank
     return emergency or (run.by_operator and rank > rank_of(run))
+
+
+def standing(run: RunSeen) -> Standing:
+    """Return where a run stands among all that wait for a place of the fleet."""
+    return run.spec.emergency is None, run.identity.created, *run.identity.key
 
 
 def taking_evidence(runs: Iterable[RunSeen]) -> RunSeen | None:

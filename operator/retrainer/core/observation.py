@@ -12,6 +12,7 @@ from retrainer.core.alert import Alert
 from retrainer.core.identity import Identity
 from retrainer.core.measurement import Answer, Question
 from retrainer.core.phases import Phase, Slot, Stage, slot, stage
+from retrainer.core.places import NO_LIMIT, Places
 from retrainer.core.route import RouteSeen
 from retrainer.core.surroundings import Surroundings
 from retrainer.core.template import TemplateSeen
@@ -211,6 +212,7 @@ class Observation:
     template: TemplateSeen | None = None
     surroundings: Surroundings = field(default_factory=Surroundings)
     alerts: tuple[Alert, ...] = ()
+    places: Places = NO_LIMIT
     answers: Mapping[Question, Answer] = field(default_factory=dict)
     evaluations: Mapping[str, Evaluation] = field(default_factory=dict)
     """What each metric and schema trigger came to when it was last asked, by its name."""

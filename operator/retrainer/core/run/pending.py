@@ -9,7 +9,7 @@ from retrainer.api.v1alpha1.training import DataOverride, Training
 from retrainer.core import naming
 from retrainer.core.acceptance import problem
 from retrainer.core.holding import held
-from retrainer.core.limits import Limit, circuit_is_open, cools_down, is_frozen, is_limited
+from retrainer.core.limits import Limit, circuit_is_open, cools_down, fleet_is_full, is_frozen, is_limited
 from retrainer.core.line import superseded_by, waiting
 from retrainer.core.observation import Observation, RunSeen
 from retrainer.core.phases import Outcome, Phase
@@ -102,6 +102,7 @@ _HOLDS: Final = (
     _another_goes_first,
     _policy_is_frozen,
     _policy_cools_down,
+    fleet_is_full,
 )
 
 

@@ -6,6 +6,7 @@ from retrainer.api.v1alpha1 import seconds
 from retrainer.core import naming
 from retrainer.core.actions import LaunchJob
 from retrainer.core.holding import held
+from retrainer.core.limits import fleet_is_full
 from retrainer.core.observation import Component, JobSeen, Observation, RunSeen
 from retrainer.core.phases import Outcome, Phase
 from retrainer.core.run.job_ends import BAD_CONFIGURATION, DATA_REJECTED, MAX_ATTEMPTS, not_trainers_doing
@@ -44,6 +45,8 @@ def _passed(run: RunSeen, seen: Observation) -> Step:
         return end(status, now, Outcome.DRY_RUN_PASSED, "DryRun", "the data passed; a dry run ends here")
     if (halt := held(seen)) is not None:
         return wait(status, now, halt.reason, f"the data passed; {halt.message}: nothing is trained until {halt.until}")
+    if status.validations > 1 and (full := fleet_is_full(run, seen)) is not None:
+        return wait(status, now, full.reason, f"the data passed; {full.message}", after=full.seconds_left(now))
     return move(status, now, Phase.QUEUED, "DataPassed", "the data passed its checks; a training Job is asked for")
 
 
