@@ -82,7 +82,7 @@ def _draw(found: Mapping[str, list[float]], path: Path) -> None:
         xlabel="age of the drift at the training (days)", ylabel="accuracy on the members of now", ylim=(0.45, 0.95)
     )
     axes.set_title("A drift younger than the hold-out is cured by a short hold-out and refitting")
-    axes.legend(loc="lower right", frameon=False)
+    axes.legend(loc="center right", bbox_to_anchor=(1, 0.55), frameon=False)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, metadata={"Date": None})
 
