@@ -46,8 +46,9 @@ def sweep(left: Orphans) -> tuple[Sweep, ...]:
 
 
 def is_vacating(left: Orphans) -> bool:
-    """Say whether a version's pods still stand in for the Deployment that the Service was handed back to."""
-    return left.service is not None and is_handed_back(left.service) and any(one.version for one in left.deployments)
+    """Say whether a version's pods still stand in, or are about to, for the Deployment that the Service is handed back to."""
+    handed_back = left.service is not None and is_handed_back(left.service)
+    return (handed_back or HandBack() in sweep(left)) and any(one.version for one in left.deployments)
 
 
 def is_handed_back(service: ServiceSeen) -> bool:

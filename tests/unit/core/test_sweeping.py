@@ -44,7 +44,9 @@ def test_a_service_is_handed_back_once_the_champion_is_alone() -> None:
     champion, previous = a_deployment(CHAMPION), a_deployment(PREVIOUS, 0)
     assert sweep(Orphans(service, (champion, previous))) == (RemoveVersion(previous.identity),)
     assert sweep(Orphans(service, (champion,), pods=pods_of(PREVIOUS, 1))) == ()
-    assert sweep(Orphans(service, (champion,), pods=pods_of(CHAMPION, 3))) == (HandBack(),)
+    alone = Orphans(service, (champion,), pods=pods_of(CHAMPION, 3))
+    assert sweep(alone) == (HandBack(),)
+    assert is_vacating(alone), "nothing wakes a policy that is gone: it looks again by itself"
 
 
 @pytest.mark.parametrize("kept", [{"hands_back": False}, {"recorded_selector": {}}])
