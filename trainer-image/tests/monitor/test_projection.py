@@ -118,6 +118,15 @@ def test_a_canarys_weights_are_entries_with_the_time_since_when() -> None:
     ]
 
 
+def test_a_shadow_has_no_weight() -> None:
+    timeline = [
+        {"at": at(minute), "phase": "Canary", "reason": reason}
+        for minute, reason in enumerate(("ShiftingTraffic", "Shadow", "ShiftingTraffic", "Step1"))
+    ]
+    seen = read_run(run(2, "v2", timeline=timeline, frozen={"rollout": {"stepWeights": [10]}}))
+    assert seen.weights == ((NOON + timedelta(minutes=2), 10),)
+
+
 def test_the_end_of_a_run_that_never_had_traffic_changes_no_weight() -> None:
     ended = read_run(run(3, "v3", outcome="GateRejected", completedAt=at(9)))
     assert [c.weight for c in changes([CHAMPION], [ended], SERVING) if isinstance(c, AppendEntry)] == [None]

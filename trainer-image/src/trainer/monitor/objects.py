@@ -112,7 +112,8 @@ def _weights(status: Document) -> tuple[tuple[datetime, int], ...]:
     """Return when each of the canary's weights came, from the run's timeline and the steps that it froze.
 
     Reason `Step<n>` says that the n-th weight is in place. Requests reach a candidate some seconds earlier, from the
-    first `ShiftingTraffic` on; which of the later ones is for which step the timeline does not say.
+    first `ShiftingTraffic` on; which of the later ones is for which step the timeline does not say. What was shifted
+    before `Shadow` were copies of requests, which have no weight.
     """
     steps = _at(status, "frozen", "rollout").get("stepWeights") or ()
     found: dict[int, datetime] = {}
@@ -120,7 +121,9 @@ def _weights(status: Document) -> tuple[tuple[datetime, int], ...]:
         at, reason = _time(entry.get("at")), _text(entry.get("reason"))
         if at is None or entry.get("phase") != "Canary":
             continue
-        if reason == "ShiftingTraffic":
+        if reason == "Shadow":
+            found.clear()
+        elif reason == "ShiftingTraffic":
             found.setdefault(1, at)
         elif reason.removeprefix("Step").isdecimal():
             found.setdefault(int(reason.removeprefix("Step")), at)
