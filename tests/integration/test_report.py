@@ -1,4 +1,4 @@
-"""A policy that asks for a report has a CronJob, as it asks for it and for as long as it does."""
+"""Every policy has a CronJob that prunes; one that asks for a report has another, as it asks for it and for as long as it does."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -33,20 +33,22 @@ async def test_a_report_comes_changes_and_goes_with_the_policys_field(stage: Sta
     await stage.given_a_platform()
     policy = await stage.given_a_policy(suspend=True)
     await stage.then_condition("Ready", "True", "NoVersionYet")
-    assert stage.seen.all("cronjobs") == []
+    assert not stage.seen.one("cronjobs", CRON_JOB)
 
     await stage.when_changed(report={"schedule": "0 8 * * *", "timeZone": "Europe/Berlin"})
     spec = await then_it_is_due(stage, "0 8 * * *", "Europe/Berlin")
     pod = spec["jobTemplate"]["spec"]["template"]["spec"]
     assert (pod["serviceAccountName"], pod["containers"][0]["args"]) == ("retrainer-monitor", ["report"])
-    [cron_job] = stage.seen.all("cronjobs")
-    assert [owner["uid"] for owner in cron_job["metadata"]["ownerReferences"]] == [policy["metadata"]["uid"]]
+    cron_jobs = stage.seen.all("cronjobs")
+    assert {cron_job["metadata"]["name"] for cron_job in cron_jobs} == {CRON_JOB, "churn-prune"}
+    assert [cron_job["metadata"]["ownerReferences"][0]["uid"] for cron_job in cron_jobs] == [policy["metadata"]["uid"]] * 2
 
     await stage.when_changed(report={"schedule": "30 6 * * 1", "timeZone": "America/New_York"})
     await then_it_is_due(stage, "30 6 * * 1", "America/New_York")
 
     await stage.when_changed(report=None)
-    await stage.then(lambda: not stage.seen.all("cronjobs"), f"{CRON_JOB} is gone")
+    await stage.then(lambda: not stage.seen.one("cronjobs", CRON_JOB), f"{CRON_JOB} is gone")
+    assert stage.seen.one("cronjobs", "churn-prune"), "every policy prunes"
 
 
 async def test_a_report_that_somebody_deleted_is_made_again(stage: Stage) -> None:

@@ -82,9 +82,9 @@ def monitor_name(secret: str, key: str) -> str:
     return bounded(f"retrainer-monitor-{secret.replace('.', '-')}-{digest}")
 
 
-def report_job(policy: str) -> str:
-    """Return the name of a policy's report CronJob; the Jobs it makes append eleven characters to it."""
-    return f"{policy}-report"
+def chore(policy: str, component: str) -> str:
+    """Return the name of a policy's CronJob; the Jobs it makes append eleven characters to it."""
+    return f"{policy}-{component}"
 
 
 def bounded(name: str) -> str:

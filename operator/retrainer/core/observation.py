@@ -27,6 +27,7 @@ class Component(StrEnum):
     SERVE = "serve"
     MONITOR = "monitor"
     REPORT = "report"
+    PRUNE = "prune"
 
 
 @dataclass(frozen=True, slots=True)

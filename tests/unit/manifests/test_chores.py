@@ -17,13 +17,39 @@ def made(policy: PolicySeen, image: str = "trainer:1") -> list[ChoreSeen]:
     ]
 
 
-def test_a_policy_without_a_report_has_no_chore() -> None:
-    assert chores(a_policy(), "trainer:1") == ()
-    assert compared(a_policy(), "trainer:1", []) == (True, ())
+def test_every_policy_prunes_once_a_day_in_a_minute_of_its_own() -> None:
+    [prune] = chores(a_policy(), "trainer:1")
+    assert prune["metadata"]["name"] == "churn-risk-prune"
+    minute, hour, *rest = prune["spec"]["schedule"].split()
+    assert int(minute) < 60
+    assert int(hour) < 24
+    assert (rest, prune["spec"]["timeZone"]) == (["*", "*", "*"], "Etc/UTC")
+    others = [replace(a_policy(), identity=an_identity(f"policy-{number}")) for number in range(50)]
+    assert len({chores(other, "t")[0]["spec"]["schedule"] for other in others}) > 40
+    assert chores(a_policy(), "trainer:1") == chores(a_policy(), "trainer:1")
+
+
+def test_pruning_knows_the_policy_and_where_its_versions_are_and_no_database() -> None:
+    [prune] = chores(a_policy(), "trainer:1")
+    pod = prune["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+    assert (pod["serviceAccountName"], container["image"], container["args"]) == ("retrainer-monitor", "trainer:1", ["prune"])
+    environment = {one["name"]: one.get("value") for one in container["env"]}
+    assert environment == {"POLICY": "churn-risk", "POD_NAMESPACE": None, "ARTIFACTS_PATH": "/artifacts/members/churn-risk"}
+    assert {"name": "artifacts", "persistentVolumeClaim": {"claimName": "models"}} in pod["volumes"]
+
+
+def test_pruning_a_bucket_has_its_credentials_from_the_secret() -> None:
+    bucket = {"bucket": "models", "endpoint": "https://s3.example", "secret_name": "models-s3"}
+    [prune] = chores(a_policy(artifacts={"s3": bucket, "persistent_volume_claim": None}), "trainer:1")
+    [container] = prune["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    environment = {one["name"]: one for one in container["env"]}
+    assert environment["ARTIFACTS_PATH"]["value"] == "s3://models/members/churn-risk"
+    assert environment["AWS_ACCESS_KEY_ID"]["valueFrom"]["secretKeyRef"]["name"] == "models-s3"
 
 
 def test_a_report_runs_the_charts_image_by_its_time_zone_and_as_the_monitor() -> None:
-    [report] = chores(a_policy(report=REPORT), "trainer:1")
+    [_, report] = chores(a_policy(report=REPORT), "trainer:1")
     spec = report["spec"]
     assert (spec["schedule"], spec["timeZone"], spec["concurrencyPolicy"]) == ("0 8 * * *", "Europe/Berlin", "Forbid")
     pod = spec["jobTemplate"]["spec"]["template"]["spec"]
@@ -39,7 +65,7 @@ def test_a_report_runs_the_charts_image_by_its_time_zone_and_as_the_monitor() ->
 
 
 def test_its_pods_are_not_among_those_that_the_operator_watches() -> None:
-    [report] = chores(a_policy(report=REPORT), "trainer:1")
+    [_, report] = chores(a_policy(report=REPORT), "trainer:1")
     template = report["spec"]["jobTemplate"]
     assert naming.MANAGED_BY not in template["metadata"]["labels"] | template["spec"]["template"]["metadata"]["labels"]
     assert report["metadata"]["labels"][naming.MANAGED_BY] == "retrainer"
@@ -54,11 +80,11 @@ def test_what_was_made_is_current_until_anything_that_matters_changes() -> None:
 
 
 def test_what_is_no_longer_asked_for_is_unwanted() -> None:
-    [chore] = made(a_policy(report=REPORT))
-    assert compared(a_policy(), "trainer:1", [chore]) == (True, (chore.identity,))
+    prune, report = made(a_policy(report=REPORT))
+    assert compared(a_policy(), "trainer:1", [prune, report]) == (True, (report.identity,))
 
 
-def test_the_longest_policys_report_fits_the_name_of_a_cron_job() -> None:
+def test_the_longest_policys_chores_fit_the_name_of_a_cron_job() -> None:
     policy = a_policy(report=REPORT)
     longest = replace(policy, identity=an_identity("p" * 35))
-    assert len(chores(longest, "trainer:1")[0]["metadata"]["name"]) <= 52
+    assert max(len(chore["metadata"]["name"]) for chore in chores(longest, "trainer:1")) <= 52

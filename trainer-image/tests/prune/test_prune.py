@@ -119,6 +119,10 @@ def test_without_the_protected_set_nothing_is_removed(full: Kept, policies: list
     assert full.store.contents() == before
 
 
+def test_where_nothing_is_kept_yet_nothing_is_asked(kept: Kept) -> None:
+    assert pruned(kept, Answering(None)).removed == ()
+
+
 def test_the_result_is_json_for_machines(full: Kept) -> None:
     document = pruned(full, Answering([keeping("v4", champion="v4")]), dry_run=True).to_document()
     assert orjson.loads(orjson.dumps(document))["kept"] == {"v4": "champion"}

@@ -45,9 +45,12 @@ async def prune(store: Store, policy: str, cluster: Cluster, *, dry_run: bool) -
     """Remove, or only list, what the policy no longer keeps.
 
     ProtectedSetUnknown or ClusterUnavailable if that is not known; nothing is touched then.
-    The store is listed before the cluster is asked: a version that is there by then belongs to a run that is known.
+    Where nothing is kept yet there is nothing to ask. The store is listed before the cluster is asked: a version that
+    is there by then belongs to a run that is known.
     """
     found = store.contents()
+    if not found.versions and not found.leftovers:
+        return Pruned(store.location, {}, (), (), dry_run)
     protection = protection_of(policy, await cluster.policies(), await cluster.runs())
     removed = tuple(sorted(found.versions - set(protection.reasons)))
     leftovers = tuple(sorted(key for key, version in found.leftovers.items() if _is_left(version, protection)))
