@@ -99,6 +99,10 @@ e2e: .venv/.synced ## Run the story in short form on a real node
 crash: .venv/.synced ## Kill the operator before and after every write of every story, three times each
 	YES=1 REPEATS=3 $(PYTHON) -m pytest tests/crash/undisturbed.py tests/crash/crashes.py -q -s --timeout=3600
 
+.PHONY: traffic
+traffic: .venv/.synced ## Show on a real node, at 200 requests a second, that none fails: each story five times
+	YES=1 REPEATS=5 $(PYTHON) -m pytest tests/e2e/traffic.py tests/e2e/adoption.py -q
+
 .PHONY: test
 test: init verify lint type trainer ## Run all checks and tests
 	YES=1 $(PYTHON) -m pytest -q --durations=15

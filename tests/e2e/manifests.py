@@ -10,7 +10,7 @@ DEPLOYMENT = "model-api"
 ARTIFACTS = "/artifacts"
 
 Manifest = Mapping[str, Any]
-_LABELS = {"app.kubernetes.io/name": DEPLOYMENT}
+LABELS = {"app.kubernetes.io/name": DEPLOYMENT}
 _RESTRICTED = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
 _UNPRIVILEGED = {"runAsNonRoot": True, "runAsUser": 65532, "runAsGroup": 65532, "seccompProfile": {"type": "RuntimeDefault"}}
 
@@ -26,21 +26,25 @@ def database_secret(url: str) -> Manifest:
     return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "platform-db"}, "stringData": {"url": url}}
 
 
-def service(selector: Mapping[str, str]) -> Manifest:
-    """Return a Service of the name that the policy asks for, with somebody else's selector."""
-    spec = {"selector": selector, "ports": [{"port": 80, "targetPort": 8080}]}
+def service(selector: Mapping[str, str] | None) -> Manifest:
+    """Return a Service of the name that the policy asks for, with somebody else's selector or without one."""
+    spec = {"ports": [{"port": 80, "targetPort": 8080}]} | ({"selector": selector} if selector else {})
     return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": SERVICE}, "spec": spec}
 
 
-def deployment(namespace: str) -> Manifest:
-    """Return the pod template of the foreign server."""
+def deployment(namespace: str, replicas: int = 0, **environment: str) -> Manifest:
+    """Return the foreign server, of which nothing runs: a pod template; or as it serves before there is a policy."""
     container = {
         "name": "server",
         "image": FOREIGN_IMAGE,
         "imagePullPolicy": "IfNotPresent",
         "command": ["python3", "/server.py"],
-        "env": [{"name": "ARTIFACTS_PATH", "value": f"{ARTIFACTS}/{namespace}/{POLICY}"}, {"name": "MODEL_TYPE", "value": POLICY}],
-        "readinessProbe": {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1},
+        "env": [
+            {"name": "ARTIFACTS_PATH", "value": f"{ARTIFACTS}/{namespace}/{POLICY}"},
+            {"name": "MODEL_TYPE", "value": POLICY},
+            *({"name": name, "value": value} for name, value in environment.items()),
+        ],
+        "readinessProbe": {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1, "timeoutSeconds": 5},
         "securityContext": _RESTRICTED,
         "volumeMounts": [{"name": "artifacts", "mountPath": ARTIFACTS, "readOnly": True}],
     }
@@ -52,8 +56,8 @@ def deployment(namespace: str) -> Manifest:
         "volumes": [{"name": "artifacts", "persistentVolumeClaim": {"claimName": "models"}}],
     }
     scraped = {"prometheus.io/scrape": "true", "prometheus.io/port": "8080", "prometheus.io/path": "/metrics"}
-    template = {"metadata": {"labels": _LABELS, "annotations": scraped}, "spec": pod}
-    spec = {"replicas": 0, "selector": {"matchLabels": _LABELS}, "template": template}
+    template = {"metadata": {"labels": LABELS, "annotations": scraped}, "spec": pod}
+    spec = {"replicas": replicas, "selector": {"matchLabels": LABELS}, "template": template}
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": DEPLOYMENT}, "spec": spec}
 
 
