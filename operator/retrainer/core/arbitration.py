@@ -200,7 +200,8 @@ def _ruling(finding: Finding, outcome: _Outcome) -> Ruling:
 def _status(trigger: Trigger, rulings: tuple[Ruling, ...], seen: Observation) -> TriggerStatus:
     """Return the trigger's state; `since` and the whole entry stay as they were while state and reason do."""
     mine = [ruling for ruling in rulings if ruling.finding.trigger == trigger.name]
-    told = next((ruling for ruling in mine if ruling.finding.evidence is not None), mine[0])
+    # Of many alerts some may have had their run and others be too old: what asks is told first, then what is refused.
+    told = min(mine, key=lambda ruling: (ruling.finding.evidence is None, ruling.state != "Refused"))
     before = next((status for status in seen.policy.status.triggers if status.name == trigger.name), None)
     last_slot = before.last_slot if before else None
     if trigger.alert is None and told.finding.evidence is not None and told.state != "Refused":

@@ -299,3 +299,12 @@ def test_triggers_start_so_many_runs_in_any_24_hours_and_no_more() -> None:
 )
 def test_what_no_trigger_started_or_what_cost_nothing_is_not_counted(uncounted: RunSeen) -> None:
     assert arbitrated(today(3, 50), uncounted, policy=TWICE).start is not None
+
+
+def test_of_many_alerts_what_asks_is_told_first_and_then_what_is_refused() -> None:
+    champion = {"version": CHAMPION, "since": NOW - timedelta(seconds=300)}
+    policy, run = a_policy(triggers=PAGED, status={"champion": champion}), finished("Succeeded", spec={"evidence": [evidence()]})
+    had_its_run, too_old, asks = an_alert("f1"), an_alert("f2"), an_alert("f3", started_s_ago=60)
+    assert told(arbitrated(run, policy=policy, alerts=(had_its_run,))) == [("Armed", "AlreadyHandled")]
+    assert told(arbitrated(run, policy=policy, alerts=(had_its_run, too_old))) == [("Refused", "EvidencePredatesChampion")]
+    assert told(arbitrated(run, policy=policy, alerts=(had_its_run, too_old, asks))) == [("Started", "AlertFiring")]

@@ -1,0 +1,67 @@
+"""A pair of real Alertmanagers: what they tell twice, and again and again, is one run's evidence."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pytest
+import pytest_asyncio
+
+from tests.integration.alertmanager import AlertmanagerPair, Way
+from tests.integration.stage import Stage, Theatre
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    alertmanagers: AlertmanagerPair
+    way: Way
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def pair(theatre: Theatre, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
+    """Give a pair that tells the operator of the theatre."""
+    way = Way(theatre.operator.webhook_url)
+    alertmanagers = AlertmanagerPair(tmp_path_factory.mktemp("alertmanager"), await way.start())
+    try:
+        await alertmanagers.start()
+        yield Pair(alertmanagers, way)
+    finally:
+        await alertmanagers.stop()
+        await way.stop()
+
+
+def drift(stage: Stage, **labels: str) -> dict[str, str]:
+    return {"alertname": "ModelDrift", "namespace": stage.namespace} | labels
+
+
+async def told_more(pair: Pair, times: int) -> None:
+    """Return once so much more has been told and heard, and each instance has told something."""
+    before = pair.way.told.total()
+    async with asyncio.timeout(45):
+        while len({instance for instance, _ in pair.way.told}) < 2 or pair.way.told.total() < before + times:  # noqa: ASYNC110 - a counter
+            await asyncio.sleep(0.1)
+
+
+async def test_an_alert_that_is_told_by_both_refused_ten_times_and_repeated_past_its_jobs_end_is_one_run(stage: Stage, pair: Pair) -> None:
+    await stage.given_a_champion(training={"backoffLimit": 0, "retention": "1s"})
+    pair.way.refusals = 10
+    began = datetime.now(UTC)
+    await pair.alertmanagers.fire([drift(stage)], began)
+    run = await stage.then_run_ends("churn-2", "Succeeded", within=90)
+    assert (pair.way.refusals, pair.way.answers[503]) == (0, 10)
+    assert len(run["spec"]["evidence"]) == 1
+
+    await stage.then(lambda: not stage.jobs_of("churn-2"), "its Job has gone by its TTL")
+    await told_more(pair, 3)
+    assert [run["metadata"]["name"] for run in stage.seen.all("modelretrainruns")] == ["churn-1", "churn-2"]
+    assert next(one for one in stage.policy_status()["triggers"])["reason"] == "AlertFiring"
+
+    await pair.alertmanagers.resolve([drift(stage)], began)
+    await stage.then(lambda: stage.policy_status()["triggers"][0]["reason"] == "NotFiring", "it is resolved")
+    await pair.alertmanagers.fire([drift(stage)], datetime.now(UTC))
+    await stage.then_run_is_in("churn-3", "Validating", within=60)
+    episodes = [item["startsAt"] for run in stage.seen.all("modelretrainruns") for item in run["spec"].get("evidence", ())]
+    assert len(set(episodes)) == 2, "the same alert firing anew is another episode"
