@@ -103,6 +103,10 @@ crash: .venv/.synced ## Kill the operator before and after every write of every 
 traffic: .venv/.synced ## Show on a real node, at 200 requests a second, that none fails: each story five times
 	YES=1 REPEATS=5 $(PYTHON) -m pytest tests/e2e/traffic.py tests/e2e/adoption.py -q
 
+.PHONY: bench
+bench: .venv/.synced ## Measure what idle policies cost, on a real API server and Prometheus (a quarter of an hour)
+	$(PYTHON) -m tests.bench.idle
+
 .PHONY: test
 test: init verify lint type trainer ## Run all checks and tests
 	YES=1 $(PYTHON) -m pytest -q --durations=15
