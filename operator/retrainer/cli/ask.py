@@ -13,6 +13,7 @@ from typing import Any
 from retrainer.api.v1alpha1.policy_status import VersionOutcome
 from retrainer.cli.session import Session
 from retrainer.core import naming
+from retrainer.core.commands import approval_is_used
 from retrainer.core.kinds import Kind, Manifest, Ref
 from retrainer.core.observation import PolicySeen, RunSeen
 from retrainer.core.phases import Phase
@@ -65,8 +66,13 @@ async def start(session: Session, policy: PolicySeen, wanted: Wanted) -> str:
 async def annotate_run(session: Session, run: RunSeen, verb: str) -> str:
     """Ask something of a run under way, in the name of the version it makes; return that version."""
     version = run.status.version or version_of(run)
-    await _annotate(session, Ref(Kind.RUN, *run.identity.key), {verb: version})
+    await _annotate(session, Ref(Kind.RUN, *run.identity.key), {verb: command_value(run, verb, version)})
     return version
+
+
+def command_value(run: RunSeen, verb: str, version: str) -> str:
+    """Return a command's value: the version, and of a second approval a word that makes it another than the one the gate has used."""
+    return f"{version}@promotion" if verb == naming.APPROVE and approval_is_used(run) else version
 
 
 async def annotate_policy(session: Session, policy: PolicySeen, verb: str, value: str = "") -> None:
