@@ -1,9 +1,11 @@
-"""A pair of real Alertmanagers: what they tell twice, and again and again, is one run's evidence."""
+"""A pair of real Alertmanagers: what they tell twice, again, or all at once is one run's evidence, or refused and told why."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -37,6 +39,15 @@ def drift(stage: Stage, **labels: str) -> dict[str, str]:
     return {"alertname": "ModelDrift", "namespace": stage.namespace} | labels
 
 
+def evidence(stage: Stage) -> dict[str, Sequence[str]]:
+    """Return the fingerprints that each run carries."""
+    found = {}
+    for run in stage.seen.all("modelretrainruns"):
+        items: list[dict[str, Any]] = [*run["spec"].get("evidence", ()), *(run.get("status") or {}).get("evidence", ())]
+        found[run["metadata"]["name"]] = [item["fingerprint"] for item in items]
+    return found
+
+
 async def told_more(pair: Pair, times: int) -> None:
     """Return once so much more has been told and heard, and each instance has told something."""
     before = pair.way.told.total()
@@ -65,3 +76,21 @@ async def test_an_alert_that_is_told_by_both_refused_ten_times_and_repeated_past
     await stage.then_run_is_in("churn-3", "Validating", within=60)
     episodes = [item["startsAt"] for run in stage.seen.all("modelretrainruns") for item in run["spec"].get("evidence", ())]
     assert len(set(episodes)) == 2, "the same alert firing anew is another episode"
+
+
+async def test_a_storm_ends_in_few_runs_each_episode_in_one_or_refused_and_told_why(stage: Stage, pair: Pair) -> None:
+    await stage.given_a_champion()
+    storm = [drift(stage, pod=f"api-{number}") for number in range(300)]
+    await pair.alertmanagers.fire(storm, datetime.now(UTC))
+    await stage.then_run_ends("churn-2", "Succeeded", within=90)
+    await told_more(pair, 600)
+    await stage.then(lambda: not any(run["status"].get("phase") != "Finished" for run in stage.seen.all("modelretrainruns")), "at rest")
+    carried = Counter(fingerprint for fingerprints in evidence(stage).values() for fingerprint in fingerprints)
+    assert set(carried.values()) == {1}, "no episode is two runs' evidence"
+    assert 32 <= len(carried) < 300
+    trained = [name for name in evidence(stage) if stage.jobs_of(name)]
+    assert trained == ["churn-1", "churn-2"], "one training answers the storm"
+    [told] = stage.policy_status()["triggers"]
+    assert (told["state"], told["reason"]) == ("Refused", "EvidencePredatesChampion"), "so is all that no run carries"
+    refused = await stage.operator.metric("retrainer_trigger_refusals_total", namespace=stage.namespace, reason="EvidencePredatesChampion")
+    assert refused >= 1
