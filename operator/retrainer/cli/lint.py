@@ -118,8 +118,8 @@ def _defaulted(node: Schema, value: Any) -> Any:  # noqa: ANN401 - any JSON
 def _broken_rules(node: Schema, value: Any, place: tuple[str, ...]) -> Iterator[tuple[str, str]]:  # noqa: ANN401 - any JSON
     for rule in node.get("x-kubernetes-validations", ()):
         # A transition rule is about two states of an object; a file has one.
-        if "oldSelf" not in rule["rule"] and not cel.evaluate(rule["rule"], {"self": value}):
-            yield _path(place), rule["message"]
+        if "oldSelf" not in rule["rule"] and (broken := _broken(rule, value)):
+            yield _path(place), broken
     if isinstance(value, dict):
         other = node.get("additionalProperties")
         for name, child in value.items():
@@ -129,6 +129,14 @@ def _broken_rules(node: Schema, value: Any, place: tuple[str, ...]) -> Iterator[
     elif isinstance(value, list):
         for index, child in enumerate(value):
             yield from _broken_rules(node.get("items", {}), child, (*place, str(index)))
+
+
+def _broken(rule: Mapping[str, str], value: Any) -> str:  # noqa: ANN401 - any JSON
+    """Return why a rule is broken, or nothing; one that cannot be evaluated is a refusal, as it is to the API server."""
+    try:
+        return "" if cel.evaluate(rule["rule"], {"self": value}) else rule["message"]
+    except (KeyError, ValueError, TypeError, RuntimeError) as error:
+        return f"the rule behind {rule['message']!r} cannot be evaluated: {error}"
 
 
 def _path(parts: Any) -> str:  # noqa: ANN401 - a deque or a tuple

@@ -45,6 +45,25 @@ def test_a_policy_in_good_order_has_no_error() -> None:
     assert not [finding for finding in findings(a_policy()) if finding.startswith("error")]
 
 
+UNIONS = {
+    "one pod gives way": {"serving": {"capacity": "Replace"}},
+    "a Gateway": {"serving": {"traffic": {"gatewayAPI": {"parentRefs": [{"name": "public"}]}}}},
+    "a bucket": {"artifacts": {"s3": {"bucket": "models", "endpoint": "http://s3.storage:9000", "secretName": "s3"}}},
+    "a query": {"triggers": [{"name": "any", "metric": {"query": "sum(rate(x[5m]))", "max": 3}}]},
+    "a schema": {"triggers": [{"name": "columns", "schema": {}}]},
+    "a report": {"report": {"schedule": "0 8 * * *"}},
+}
+
+
+@pytest.mark.parametrize("changes", UNIONS.values(), ids=UNIONS)
+def test_no_rule_stumbles_over_what_a_policy_leaves_out(changes: dict[str, Any]) -> None:
+    manifest = a_policy()
+    for field, value in changes.items():
+        is_union = field == "artifacts" or not isinstance(value, dict)
+        manifest["spec"][field] = value if is_union else {**manifest["spec"].get(field, {}), **value}
+    assert not [finding for finding in findings(manifest) if finding.startswith("error")]
+
+
 def test_an_unknown_field_is_named_with_its_place() -> None:
     [finding] = lint.of_object(a_policy(rolout={}))
     assert finding.place == "ModelRetrainPolicy/churn spec"

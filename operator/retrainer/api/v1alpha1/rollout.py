@@ -87,7 +87,7 @@ class Serving(Model):
             "capacity Replace needs at least 2 replicas: one pod gives way while another serves",
         ),
         (
-            "self.capacity == 'Both' || has(self.traffic.replicas)",
+            "self.capacity == 'Both' || !has(self.traffic) || has(self.traffic.replicas)",
             "capacity Replace needs traffic.replicas: what a version has to answer then grows with its pods",
         ),
     )
