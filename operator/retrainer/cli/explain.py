@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from retrainer.api.v1alpha1.policy_status import TriggerStatus
 from retrainer.api.v1alpha1.triggers import Trigger
+from retrainer.cli.tables import plain
 from retrainer.cli.words import NONE, ago, is_good
 from retrainer.core.commands import PAUSED
 from retrainer.core.observation import PolicySeen, RunSeen
@@ -50,9 +50,7 @@ def _triggers(policy: PolicySeen, now: datetime) -> RenderableType:
     if not policy.spec.triggers:
         return Text("it has no triggers: only a person starts a run (kubectl retrain trigger)")
     known = {one.name: one for one in policy.status.triggers}
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in ("TRIGGER", "KIND", "STATE", "SINCE", "WHY"):
-        table.add_column(column, overflow="fold")
+    table = plain("TRIGGER", "KIND", "STATE", "SINCE", "WHY")
     for trigger in policy.spec.triggers:
         table.add_row(trigger.name, kind_of(trigger), *_told(known.get(trigger.name), now))
     return table

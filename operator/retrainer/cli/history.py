@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from retrainer.api.v1alpha1.policy_status import VersionOutcome
+from retrainer.cli.tables import plain
 from retrainer.cli.words import NONE, ago, colour_of, span, stamp, where
 from retrainer.core.observation import PolicySeen, RunSeen
 
@@ -21,7 +22,7 @@ _OUTCOMES = {
 
 def history(runs: Sequence[RunSeen], now: datetime) -> Table:
     """Return one line a run, the newest first: cause, version, score, outcome and the sentence that goes with it."""
-    table = _plain("RUN", "TRIGGER", "CAUSE", "VERSION", "SCORE", "OUTCOME", "WHY", "TOOK", "AGE")
+    table = plain("RUN", "TRIGGER", "CAUSE", "VERSION", "SCORE", "OUTCOME", "WHY", "TOOK", "AGE")
     for run in reversed(runs):
         status = run.status
         ended = status.completed_at or now
@@ -35,7 +36,7 @@ def history(runs: Sequence[RunSeen], now: datetime) -> Table:
 
 def versions(policy: PolicySeen, now: datetime) -> Table:
     """Return one line a kept version, the latest first: each may be pinned or rolled back to, but one under way."""
-    table = _plain("VERSION", "OUTCOME", "SINCE", "RUN", "DIGEST")
+    table = plain("VERSION", "OUTCOME", "SINCE", "RUN", "DIGEST")
     for one in policy.status.versions:
         table.add_row(one.version, Text(one.outcome, _OUTCOMES[one.outcome]), ago(one.since, now), one.run or NONE, one.digest[:19] or NONE)
     return table
@@ -55,7 +56,7 @@ def story(run: RunSeen, now: datetime) -> RenderableType:
 
 
 def _timeline(run: RunSeen, now: datetime) -> Table:
-    table = _plain("AT", "TOOK", "PHASE", "REASON", "WHAT")
+    table = plain("AT", "TOOK", "PHASE", "REASON", "WHAT")
     entries = run.status.timeline
     for entry, following in zip(entries, (*entries[1:], None), strict=True):
         until = following.at if following else (run.status.completed_at or now)
@@ -68,14 +69,7 @@ def _figures(run: RunSeen) -> list[RenderableType]:
     if result is None:
         return []
     champion = result.metrics.champion or {}
-    table = _plain("FIGURE", "CANDIDATE", "CHAMPION")
+    table = plain("FIGURE", "CANDIDATE", "CHAMPION")
     for name, value in sorted(result.metrics.candidate.items()):
         table.add_row(name, f"{value:.4g}", f"{champion[name]:.4g}" if name in champion else NONE)
     return [Text(), table, *(Text(f"warning: {warning}", "yellow") for warning in result.warnings)]
-
-
-def _plain(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from retrainer.api.v1alpha1 import Condition, seconds
 from retrainer.api.v1alpha1.run_status import Frozen
+from retrainer.cli.tables import plain
 from retrainer.cli.words import NONE, ago, colour_of, is_good, stamp, where
 from retrainer.core.observation import PolicySeen, RunSeen
 from retrainer.core.phases import Phase
@@ -19,7 +20,7 @@ _WAY: tuple[Phase, ...] = tuple(phase for phase in Phase if phase not in {Phase.
 
 def overview(policies: Sequence[PolicySeen], now: datetime) -> Table:
     """Return one line a policy."""
-    table = _plain("NAMESPACE", "POLICY", "READY", "STATUS", "CHAMPION", "CANDIDATE", "WEIGHT", "NEXT", "AGE")
+    table = plain("NAMESPACE", "POLICY", "READY", "STATUS", "CHAMPION", "CANDIDATE", "WEIGHT", "NEXT", "AGE")
     for policy in policies:
         status, ready = policy.status, _condition(policy, "Ready")
         weight = status.traffic.candidate_weight if status.traffic else 0
@@ -58,7 +59,7 @@ def _heading(policy: PolicySeen) -> RenderableType:
 
 def _versions(policy: PolicySeen, now: datetime) -> RenderableType:
     status, traffic = policy.status, policy.status.traffic
-    table = _plain("ROLE", "VERSION", "ASKED", "EFFECTIVE", "READY PODS", "SINCE")
+    table = plain("ROLE", "VERSION", "ASKED", "EFFECTIVE", "READY PODS", "SINCE")
     asked, effective = (traffic.candidate_weight, traffic.effective_weight) if traffic else (0, 0)
     rows = (
         ("champion", status.champion, 100 - asked, 100 - effective, traffic.champion_ready if traffic else 0),
@@ -97,20 +98,13 @@ def _steps(run: RunSeen, frozen: Frozen) -> str:
 
 
 def _latest(runs: Sequence[RunSeen], now: datetime) -> Table:
-    table = _plain("RUN", "TRIGGER", "STATE", "VERSION", "SCORE", "REASON", "AGE")
+    table = plain("RUN", "TRIGGER", "STATE", "VERSION", "SCORE", "REASON", "AGE")
     for run in list(reversed(runs))[:_SHOWN_RUNS]:
         status = run.status
         table.add_row(
             run.name, run.spec.trigger, Text(where(run), colour_of(run)), status.version or NONE, status.score or NONE,
             status.reason or NONE, ago(run.identity.created, now),
         )  # fmt: skip
-    return table
-
-
-def _plain(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
     return table
 
 

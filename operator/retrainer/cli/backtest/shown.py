@@ -15,6 +15,7 @@ from retrainer.api.v1alpha1.policy_status import TriggerStatus
 from retrainer.cli.backtest.command import Backtest
 from retrainer.cli.backtest.replay import Point, Transition
 from retrainer.cli.explain import kind_of
+from retrainer.cli.tables import plain
 from retrainer.cli.words import NONE, span
 
 _SHOWN = 40
@@ -70,9 +71,7 @@ def _champions(found: Backtest) -> Iterator[str]:
 
 def _triggers(found: Backtest) -> Table:
     """Return one line a trigger: how often it came to each state, and how it is at the end."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in ("TRIGGER", "KIND", "STARTED", "JOINED", "REFUSED", "AT THE END"):
-        table.add_column(column, overflow="fold")
+    table = plain("TRIGGER", "KIND", "STARTED", "JOINED", "REFUSED", "AT THE END")
     for trigger in found.policy.spec.triggers:
         mine = [one.status for one in found.replay.transitions if one.status.name == trigger.name]
         started = sum(run.spec.trigger == trigger.name for run in found.replay.runs.values())
@@ -111,9 +110,7 @@ def _stretches(transitions: Sequence[Transition]) -> list[_Stretch]:
 
 
 def _happened(stretches: Sequence[_Stretch]) -> RenderableType:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in ("WHEN", "TRIGGER", "STATE", "WHY"):
-        table.add_column(column, overflow="fold")
+    table = plain("WHEN", "TRIGGER", "STATE", "WHY")
     for stretch in stretches[:_SHOWN]:
         at, status = stretch.first.at, stretch.first.status
         style = "green" if status.state == "Started" else "yellow"
