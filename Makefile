@@ -59,8 +59,8 @@ unit: .venv/.synced ## Run the pure tests (seconds)
 	$(PYTHON) -m pytest tests/unit -q
 
 .PHONY: property
-property: .venv/.synced ## Run random worlds, replays and references, and hold the code's shape (a minute)
-	$(PYTHON) -m pytest tests/property tests/architecture -q
+property: .venv/.synced ## Run random worlds, replays, references, the command line, and the shape of the code (a minute)
+	$(PYTHON) -m pytest tests/property tests/architecture tests/cli -q
 
 .PHONY: contract
 contract: .venv/.synced ## Run fakes and real adapters through the same tests

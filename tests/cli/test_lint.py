@@ -13,7 +13,7 @@ from retrainer.cli.app import app
 from tests.integration import team
 from tests.integration.test_refused_input import REFUSED
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 CEL_RULES = {
     name: case for name, case in REFUSED.items() if not any(word in case[1] for word in ("in body", "Unsupported", "should be", "spec."))
 }
