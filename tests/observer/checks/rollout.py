@@ -32,6 +32,24 @@ class Fall:
     policy: Policy
 
 
+class ForAnalysis:
+    """The rises and falls that an analysis must justify, until somebody takes them."""
+
+    def __init__(self) -> None:
+        self._rises: list[Rise] = []
+        self._falls: list[Fall] = []
+
+    def take_rises(self) -> Sequence[Rise]:
+        """Return the rises not yet taken."""
+        taken, self._rises = self._rises, []
+        return taken
+
+    def take_falls(self) -> Sequence[Fall]:
+        """Return the falls not yet taken."""
+        taken, self._falls = self._falls, []
+        return taken
+
+
 @dataclass(slots=True)
 class _Rollout:
     """What is remembered of one Service: versions that once had all the traffic, and the candidate on its way there."""
@@ -42,15 +60,14 @@ class _Rollout:
     risen: bool = False
 
 
-class CandidateRises:
+class CandidateRises(ForAnalysis):
     """Follows each Service's candidates; `look` tells what is wrong at once, `take_rises` what an analysis must justify."""
 
     name = "RiseNeedsGoodAnalysis"
 
     def __init__(self) -> None:
+        super().__init__()
         self._rollouts: dict[Key, _Rollout] = {}
-        self._rises: list[Rise] = []
-        self._falls: list[Fall] = []
 
     def look(self, world: World) -> Sequence[Violation]:
         """Return rises that nothing can justify; those that an analysis may justify are kept for `take_rises`."""
@@ -64,16 +81,6 @@ class CandidateRises:
             else:
                 violations += self._shared(world, service, rollout)
         return violations
-
-    def take_rises(self) -> Sequence[Rise]:
-        """Return the rises not yet taken."""
-        taken, self._rises = self._rises, []
-        return taken
-
-    def take_falls(self) -> Sequence[Fall]:
-        """Return the falls not yet taken."""
-        taken, self._falls = self._falls, []
-        return taken
 
     def _sole(self, world: World, service: Service, rollout: _Rollout, version: str) -> Sequence[Violation]:
         """A version has all the traffic: the first one ever, one that had it before, or a candidate that must have earned it."""

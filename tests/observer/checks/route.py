@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tests.observer.checks.endpoints import SKEW, TAKEN_WITHIN, Lasting
-from tests.observer.checks.rollout import Fall, Rise, promoted_by_hand
+from tests.observer.checks.rollout import Fall, ForAnalysis, Rise, promoted_by_hand
 from tests.observer.world import Key, Policy, Route, Violation, World
 
 
@@ -78,15 +78,14 @@ class _Rollout:
     weight: int = 0
 
 
-class RouteCandidateRises:
+class RouteCandidateRises(ForAnalysis):
     """Follows each route's candidates: every rise above the first step's weight must have been earned at the weight before."""
 
     name = "RiseNeedsGoodAnalysis"
 
     def __init__(self) -> None:
+        super().__init__()
         self._rollouts: dict[Key, _Rollout] = {}
-        self._rises: list[Rise] = []
-        self._falls: list[Fall] = []
 
     def look(self, world: World) -> Sequence[Violation]:
         """Return rises that nothing can justify; those that an analysis may justify are kept for `take_rises`."""
@@ -103,16 +102,6 @@ class RouteCandidateRises:
             else:
                 violations += self._sole(world, route, rollout, policy, sole)
         return violations
-
-    def take_rises(self) -> Sequence[Rise]:
-        """Return the rises not yet taken."""
-        taken, self._rises = self._rises, []
-        return taken
-
-    def take_falls(self) -> Sequence[Fall]:
-        """Return the falls not yet taken."""
-        taken, self._falls = self._falls, []
-        return taken
 
     def _sole(self, world: World, route: Route, rollout: _Rollout, policy: Policy, version: str) -> Sequence[Violation]:
         violations: Sequence[Violation] = ()
