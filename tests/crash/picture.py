@@ -11,6 +11,7 @@ Picture = Mapping[str, Any]
 
 # A watch of two seconds may pass while the operator is away: then there was nothing to observe it by.
 _WATCHED: Final = ("Watched", "Unobserved")
+_OF_A_UID: Final = 5
 _VERSION: Final = re.compile(r"\d{8}-\d{6}-(\w+)")
 
 
@@ -71,12 +72,17 @@ def _policy(status: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any JSON
     if isinstance(value, str):
-        return _VERSION.sub(r"v\1", value)
+        return _VERSION.sub(lambda found: _named(found[1]), value)
     if isinstance(value, Mapping):
         return {_plain(name): _plain(one) for name, one in value.items()}
     if isinstance(value, list | tuple):
         return tuple(_plain(one) for one in value)
     return value
+
+
+def _named(suffix: str) -> str:
+    """Name a version by its run's number; a person's run, of which a story has one, ends in five characters of its UID."""
+    return f"v{suffix}" if len(suffix) < _OF_A_UID else "of-a-person"
 
 
 def is_settled(stage: Stage) -> bool:
