@@ -71,8 +71,13 @@ class Stage:
         await self.api.patch("modelretrainpolicies", self.namespace, name, {"metadata": {"annotations": annotations}})
 
     async def when_changed(self, name: str = POLICY, /, **spec: Any) -> None:  # noqa: ANN401 - fields of the spec
-        """Merge changes into a policy's spec."""
-        await self.api.patch("modelretrainpolicies", self.namespace, name, {"spec": spec})
+        """Merge changes into a policy's spec and wait until the operator has concluded from them.
+
+        An alert that is posted at once could be judged by the spec as it was: the webhook asks the cache.
+        """
+        patched = await self.api.patch("modelretrainpolicies", self.namespace, name, {"spec": spec})
+        wanted = patched["metadata"]["generation"]
+        await self.then(lambda: self.policy_status(name).get("observedGeneration") == wanted, f"{name} is seen as generation {wanted}")
 
     async def then_run_is_in(self, name: str, phase: str, reason: str = "", within: float = 45.0) -> Manifest:
         """Return the run once it is in that phase, for that reason where one is given."""
