@@ -18,6 +18,7 @@ from tests.worlds import seed_world
 from trainer.store import write
 
 HEAVY = ("tensorflow", "keras")
+COMMANDS = ("migrate", "seed", "validate", "train", "verify", "serve", "prune", "monitor", "report")
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -67,13 +68,13 @@ def message(log: Path) -> Mapping[str, object]:
 def test_help_lists_every_command_and_imports_none() -> None:
     done = run("--help")
     assert done.returncode == 0
-    for command in ("migrate", "seed", "validate", "train", "verify", "serve", "prune", "monitor", "report"):
+    for command in COMMANDS:
         assert command in done.stdout
     heavy = {*HEAVY, "pandas", "sqlalchemy", "alembic", "psycopg", "pydantic", "numpy"}
     assert heavy.isdisjoint(imported("--help"))
 
 
-@pytest.mark.parametrize("command", ["migrate", "seed", "validate", "train", "verify", "prune", "report"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself_without_tensorflow(command: str) -> None:
     done = run(command, "--help")
     assert done.returncode == 0

@@ -61,12 +61,19 @@ app = typer.Typer(cls=_Commands, add_completion=False, pretty_exceptions_enable=
 def trainer(context: typer.Context) -> None:
     """Migrate, seed, validate, train, verify, serve, prune, monitor and report: the trainer image of Retrainer.
 
-    Environment: DATABASE_URL (libpq), RETRAIN_REQUEST (JSON), MODEL_EPOCHS, MODEL_BATCH_SIZE, DRY_RUN, DEBUG,
-    REQUIRE_GPU, CHECKPOINT_INTERVAL (5m), RESIDENT_MIB (12; rows beyond it are streamed). For artifacts in a bucket:
-    AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY. Exit codes: 0 done, 42 the data was
-    rejected, 43 bad configuration, else a fault that may go away.
-
     Without a command it does what RETRAIN_REQUEST asks: that is all that an operator gives a training image.
+
+    Environment; each command's own is in its help:
+
+    * DATABASE_URL: the platform's database, as libpq reads it.
+    * RETRAIN_REQUEST: what `train` and `validate` are asked, as JSON.
+    * MODEL_EPOCHS, MODEL_BATCH_SIZE: win over the request.
+    * DRY_RUN, DEBUG, REQUIRE_GPU: true or false.
+    * CHECKPOINT_INTERVAL (5m): how much of a killed training may be lost.
+    * RESIDENT_MIB (12): rows beyond it are streamed.
+    * AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY: for artifacts in a bucket.
+
+    Exit codes: 0 done, 42 the data was rejected, 43 bad configuration, else a fault that may go away.
     """
     if context.invoked_subcommand is not None:
         return

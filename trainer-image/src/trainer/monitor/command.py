@@ -1,38 +1,59 @@
 """`trainer monitor`."""
 
+from pathlib import Path
+from typing import Annotated
 
-def monitor() -> None:
+import typer
+
+
+def monitor(
+    *,
+    once: Annotated[bool, typer.Option("--once", help="Measure once, print the figures, and end.")] = False,
+    objects: Annotated[
+        Path | None,
+        typer.Option(help="Policies and runs as `kubectl get mrp,mrr -o json` gives them; - reads standard input."),
+    ] = None,
+    as_json: Annotated[
+        bool,
+        typer.Option("--json", help="Print the figures of --once as JSON; log JSON on a terminal, too, as in a pod."),
+    ] = False,
+) -> None:
     """Export what the database knows of models, and project policies and runs into it, until SIGTERM.
 
-    Environment: DATABASE_URL, POD_NAMESPACE, DATABASE_SECRET (name/key: policies with another Secret are ignored),
-    MONITOR_INTERVAL (15s), PORT (9101, for /metrics and /healthz). Reads policies and runs as the pod's ServiceAccount.
+    Policies and runs are read as the pod's ServiceAccount, or from --objects.
+
+    Environment:
+
+    * DATABASE_URL: the platform's database.
+    * POD_NAMESPACE: whose policies and runs are read.
+    * DATABASE_SECRET: name/key; policies that name another Secret are ignored.
+    * MONITOR_INTERVAL (15s): how often it measures.
+    * PORT (9101): where /metrics and /healthz are.
+    * DRY_RUN: with --once, the database keeps nothing of what was measured.
+
+    Exit codes: 0 stopped or measured, 1 with --once if a part could not be measured, 43 bad configuration.
     """
     import asyncio  # noqa: PLC0415 - nothing of this is imported for --help
-    import time  # noqa: PLC0415
 
-    from trainer.daemon.json_log import log_as_json  # noqa: PLC0415
-    from trainer.daemon.listener import Listener, bind, new_event_loop  # noqa: PLC0415
-    from trainer.daemon.signals import stop_on_signals  # noqa: PLC0415
-    from trainer.monitor.app import MonitorApp  # noqa: PLC0415
-    from trainer.monitor.cluster import namespace_objects  # noqa: PLC0415
-    from trainer.monitor.exposition import Exposition  # noqa: PLC0415
-    from trainer.monitor.process import Monitor  # noqa: PLC0415
+    from trainer.daemon.listener import new_event_loop  # noqa: PLC0415
+    from trainer.daemon.logs import start_daemon_logging  # noqa: PLC0415
+    from trainer.errors import BadConfiguration  # noqa: PLC0415
+    from trainer.monitor.running import measure_once, monitor_until_stopped  # noqa: PLC0415
     from trainer.monitor.settings import read_monitor_settings  # noqa: PLC0415
+    from trainer.progress import say  # noqa: PLC0415
     from trainer.settings import read_settings  # noqa: PLC0415
 
-    log_as_json(debug=read_settings().debug)
+    common = read_settings()
+    if not once:
+        start_daemon_logging(as_json=as_json, debug=common.debug)
+    if common.dry_run and not once:
+        raise BadConfiguration("DRY_RUN is about --once: a monitor that writes nothing counts nothing")
     settings = read_monitor_settings()
-    database = settings.database
-
-    async def run() -> None:
-        stop = stop_on_signals(asyncio.get_running_loop())
-        exposition = Exposition(settings.stale_seconds, time.time)
-        async with namespace_objects(settings.namespace) as objects, asyncio.TaskGroup() as tasks:
-            rounds = Monitor(settings, database, objects, exposition)
-            listener = Listener(MonitorApp(exposition, rounds.is_alive))
-            tasks.create_task(listener.run_on(bind(settings.port)))
-            await rounds.run(stop)
-            listener.stop()
-
     with asyncio.Runner(loop_factory=new_event_loop) as runner:
-        runner.run(run())
+        if not once:
+            runner.run(monitor_until_stopped(settings, objects))
+            return
+        measured = runner.run(measure_once(settings, objects, dry_run=common.dry_run))
+    say(measured.sentences(), measured.to_document(), as_json)
+    if measured.faults:
+        raise typer.Exit(1)

@@ -53,6 +53,12 @@ class Exposition(Collector):
         """Return all series in Prometheus' text format."""
         return generate_latest(self._registry)
 
+    def series(self) -> Iterator[tuple[str, Mapping[str, str], float]]:
+        """Yield each series: its name, its labels and its value."""
+        for metric in self._registry.collect():
+            for sample in metric.samples:
+                yield sample.name, sample.labels, sample.value
+
     @override
     def collect(self) -> Iterator[Metric]:
         yield self._last_success()

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import TypeVar
@@ -23,6 +23,7 @@ from trainer.monitor.training_table import TrainingTables
 logger = logging.getLogger(__name__)
 
 ROUND_SECONDS = 60.0
+_DATABASE = "asking the database"
 
 T = TypeVar("T")
 
@@ -41,6 +42,7 @@ class Monitor:
         self._tables = TrainingTables()
         self._policies: Sequence[Policy] = ()
         self._faults: dict[str, str] = {}
+        self._keeps_nothing = False
         self._round_ended = time.monotonic()
 
     def is_alive(self) -> bool:
@@ -58,6 +60,13 @@ class Monitor:
                     await stop.wait()
         await self._disconnect()
 
+    async def once(self, *, dry_run: bool) -> Mapping[str, str]:
+        """Do one round, of which the database keeps nothing if `dry_run`; returns what failed, by part."""
+        self._keeps_nothing = dry_run
+        await self._round()
+        await self._disconnect()
+        return dict(self._faults)
+
     async def _round(self) -> float:
         """Do one round; returns the seconds from its beginning to the next one's."""
         runs = await self._read_objects()
@@ -69,8 +78,10 @@ class Monitor:
                 self._exposition.answered(await self._measure(connection))
         except OUTAGES as fault:
             await self._disconnect()
+            self._faults[_DATABASE] = self._database.told(fault)
             return min(self._settings.interval_seconds, self._outage.failed(fault))
         self._outage.ended()
+        self._faults.pop(_DATABASE, None)
         return self._settings.interval_seconds
 
     async def _read_objects(self) -> list[Run] | None:
@@ -127,6 +138,9 @@ class Monitor:
     async def _connected(self) -> Connection:
         if self._connection is None:
             self._connection = await self._database.connect()
+            if self._keeps_nothing:
+                # Nothing commits it: it ends with the connection.
+                await self._connection.execute("BEGIN")
             self._counters.came_back()
         return self._connection
 

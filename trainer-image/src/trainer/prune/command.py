@@ -33,9 +33,15 @@ def prune(
     namespace, which the ClusterRole retrainer-monitor allows. Where that cannot be read, or does not say anything yet,
     nothing is removed.
 
-    Environment: ARTIFACTS_PATH (the policy's own directory or s3://bucket/prefix/namespace/policy, as in the trainer's
-    request), POLICY, POD_NAMESPACE, DRY_RUN; for a bucket the AWS_ variables. Exit codes: 0 done, 1 nothing was removed
-    because what must stay is not known or the store does not answer, 43 bad configuration.
+    Environment:
+
+    * ARTIFACTS_PATH: the policy's own directory or s3://bucket/prefix/namespace/policy, as in the trainer's request.
+    * AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY: for a bucket.
+    * POLICY and POD_NAMESPACE: whose versions they are.
+    * DRY_RUN: the same as --dry-run.
+
+    Exit codes: 0 done, 1 nothing was removed because what must stay is not known or the store does not answer, 43 bad
+    configuration.
     """
     settings = read_settings()
     store = open_store(needed(os.environ, "ARTIFACTS_PATH"))

@@ -23,10 +23,16 @@ def report(
 ) -> None:
     """Report what each model did: one HTML page with plots, and a digest on standard output.
 
-    The page goes to reports/DATE.html beside the versions at ARTIFACTS_PATH, a directory or s3://bucket/prefix, or to
-    --page. Further environment: DATABASE_URL, POD_NAMESPACE, DATABASE_SECRET (name/key: policies with another Secret
-    are left out). Policies and runs are read as the pod's ServiceAccount, or from --objects; without either there are
-    no checklists. With DRY_RUN=true no page is written.
+    Policies and runs are read as the pod's ServiceAccount, or from --objects; without either there are no checklists.
+
+    Environment:
+
+    * DATABASE_URL: the platform's database.
+    * POD_NAMESPACE (default): whose policies and runs are told of.
+    * DATABASE_SECRET: name/key; policies that name another Secret are left out.
+    * ARTIFACTS_PATH: a directory or s3://bucket/prefix; the page goes to reports/DATE.html there, or to --page.
+    * AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY: for a bucket.
+    * DRY_RUN: no page is written.
     """
     import asyncio  # noqa: PLC0415 - nothing of this is imported for --help
 

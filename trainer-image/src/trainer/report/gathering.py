@@ -2,19 +2,16 @@
 
 import logging
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import orjson
-
 from trainer.daemon.environment import needed
 from trainer.daemon.postgres import Connection, Database
 from trainer.errors import BadConfiguration
-from trainer.monitor.cluster import namespace_objects
+from trainer.monitor.given import objects_of
 from trainer.monitor.objects import ClusterUnavailable, Document
 from trainer.monitor.settings import database_secret
 from trainer.monitor.training_table import TrainingTables
@@ -27,7 +24,6 @@ logger = logging.getLogger("trainer.report")
 
 # A week of ten million predictions takes some seconds; a busy database may take longer.
 STATEMENT_SECONDS = 300.0
-_KINDS = ("ModelRetrainPolicy", "ModelRetrainRun")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,24 +80,14 @@ async def gathered(settings: ReportSettings) -> Report:
 
 async def _objects(settings: ReportSettings) -> tuple[Sequence[Document], Sequence[Document]] | None:
     """Return policies and runs; None where there is nobody to ask: what the database knows is a report, too."""
-    if settings.objects is not None:
-        return _from_file(settings.objects, settings.namespace)
     try:
-        async with namespace_objects(settings.namespace) as objects:
+        async with objects_of(settings.namespace, settings.objects) as objects:
             return await objects.policies(), await objects.runs()
     except (BadConfiguration, ClusterUnavailable) as fault:
+        if settings.objects is not None:
+            raise
         logger.warning("policies and runs cannot be read, so there are no checklists: %s", fault)
         return None
-
-
-def _from_file(path: Path, namespace: str) -> tuple[Sequence[Document], Sequence[Document]]:
-    try:
-        content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
-        items = [item for item in orjson.loads(content)["items"] if item["metadata"].get("namespace") == namespace]
-    except (OSError, ValueError, KeyError, TypeError) as fault:
-        raise BadConfiguration(f"--objects is not a list of objects as kubectl gives it: {fault}") from None
-    by_kind = {kind: [item for item in items if item["kind"] == kind] for kind in _KINDS}
-    return by_kind[_KINDS[0]], by_kind[_KINDS[1]]
 
 
 async def _period(connection: Connection, settings: ReportSettings) -> Period:

@@ -22,7 +22,7 @@ def seed(  # noqa: PLR0913 - one parameter an option
     units: Annotated[int, typer.Option(min=1, max=10_000, help="Units of the platform.")] = 12,
     days: Annotated[int, typer.Option(min=2, max=5000, help="Days of history up to --until.")] = 400,
     until: Annotated[
-        datetime | None, typer.Option(formats=_DATE, help="Last day of the world; today if left out.")
+        datetime | None, typer.Option(metavar="DATE", formats=_DATE, help="Last day of the world; today if left out.")
     ] = None,
     random_seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same world.")] = 7,
     append: Annotated[
@@ -31,16 +31,20 @@ def seed(  # noqa: PLR0913 - one parameter an option
     replace: Annotated[bool, typer.Option("--replace", help="Begin anew: delete the world that is there.")] = False,
     concept_drift_from: Annotated[
         datetime | None,
-        typer.Option(formats=_DATE, help="From this day on engaged members churn, and weeks begin calmly."),
+        typer.Option(
+            metavar="DATE", formats=_DATE, help="From this day on engaged members churn, and weeks begin calmly."
+        ),
     ] = None,
     covariate_drift_from: Annotated[
-        datetime | None, typer.Option(formats=_DATE, help="From this day on members are younger, and units larger.")
+        datetime | None,
+        typer.Option(metavar="DATE", formats=_DATE, help="From this day on members are younger, and units larger."),
     ] = None,
     missing_from: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="This column loses values, see --missing-since and -ratio.")
+        str | None, typer.Option(metavar="COLUMN", help="This column loses values: see the next two.")
     ] = None,
     missing_since: Annotated[
-        datetime | None, typer.Option(formats=_DATE, help="The day from which it does; the first new day if left out.")
+        datetime | None,
+        typer.Option(metavar="DATE", formats=_DATE, help="The day from which it does; the first new day if left out."),
     ] = None,
     missing_ratio: Annotated[float, typer.Option(min=0, max=1, help="The share of values lost.")] = 0.4,
     new_column: Annotated[

@@ -4,8 +4,8 @@ import asyncio
 import logging
 import sys
 
-from trainer.daemon.json_log import log_as_json
 from trainer.daemon.listener import bind, new_event_loop
+from trainer.daemon.logs import start_daemon_logging
 from trainer.daemon.signals import stop_on_signals
 from trainer.errors import BadConfiguration
 from trainer.outcome import ExitCode, write_termination_message
@@ -17,15 +17,16 @@ from trainer.settings import Settings, read_settings
 logger = logging.getLogger("trainer.serve")
 
 
-def main() -> ExitCode:
-    """Serve until told to stop; returns the exit code of the trainer contract."""
-    log_as_json(debug=False)
+def main(*arguments: str) -> ExitCode:
+    """Serve until told to stop; returns the exit code of the trainer contract. The one argument there is is --json."""
+    as_json = "--json" in arguments
+    start_daemon_logging(as_json=as_json, debug=False)
     try:
         common = read_settings()
     except BadConfiguration as error:
         return _refused(error)
     try:
-        _serve(read_serve_settings(), debug=common.debug)
+        _serve(read_serve_settings(), as_json=as_json, debug=common.debug)
     except BadConfiguration as error:
         return _refused(error, common)
     except Exception:
@@ -34,9 +35,9 @@ def main() -> ExitCode:
     return ExitCode.OK
 
 
-def _serve(settings: ServeSettings, *, debug: bool) -> None:
+def _serve(settings: ServeSettings, *, as_json: bool, debug: bool) -> None:
     model = load_served_model(settings.artifacts_path, settings.model_version, settings.model_type)
-    log_as_json(debug=debug, model_type=model.model_type, model_version=model.version)
+    start_daemon_logging(as_json=as_json, debug=debug, model_type=model.model_type, model_version=model.version)
     process = ServingProcess(settings, model)
 
     async def run() -> None:
@@ -55,4 +56,4 @@ def _refused(error: BadConfiguration, common: Settings | None = None) -> ExitCod
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))

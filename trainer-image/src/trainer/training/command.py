@@ -39,7 +39,9 @@ def train(  # noqa: PLR0913 - one parameter an option
     """Train a version as RETRAIN_REQUEST or the options ask, and measure it and the champion on held-out rows.
 
     Asked for a version that is there and sound, it trains nothing and repeats its result. DRY_RUN=true looks at the
-    data and trains nothing. Exit codes: 0, 42 the data was rejected, 43 bad configuration, else a fault.
+    data and trains nothing.
+
+    Exit codes: 0 trained, 42 the data was rejected, 43 bad configuration, else a fault that may go away.
     """
     settings = read_settings()
     now = datetime.now(UTC)

@@ -1,6 +1,7 @@
-"""Log lines as JSON on standard error, one object a line, for whatever collects them."""
+"""Log lines of what runs for ever: one JSON object a line for whatever collects them, or plain ones on a terminal."""
 
 import logging
+import sys
 from datetime import UTC, datetime
 
 import orjson
@@ -28,10 +29,17 @@ class JSONFormatter(logging.Formatter):
         return orjson.dumps(line).decode()
 
 
-def log_as_json(*, debug: bool, **fields: str) -> None:
-    """Send this process's log lines to standard error as JSON, those of libraries from WARNING on."""
+def start_daemon_logging(*, as_json: bool, debug: bool, **fields: str) -> None:
+    """Send this process's log lines to standard error, those of libraries from WARNING on.
+
+    A pod's lines are read by machines: they are JSON, with the fields in each. On a terminal they are plain, unless
+    `as_json`.
+    """
     handler = logging.StreamHandler()
-    handler.setFormatter(JSONFormatter(**fields))
+    if as_json or not sys.stderr.isatty():
+        handler.setFormatter(JSONFormatter(**fields))
+    else:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
     logging.root.handlers = [handler]
     ours = logging.getLogger("trainer")
     ours.handlers = []
