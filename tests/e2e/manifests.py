@@ -11,8 +11,8 @@ ARTIFACTS = "/artifacts"
 
 Manifest = Mapping[str, Any]
 LABELS = {"app.kubernetes.io/name": DEPLOYMENT}
-_RESTRICTED = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
-_UNPRIVILEGED = {"runAsNonRoot": True, "runAsUser": 65532, "runAsGroup": 65532, "seccompProfile": {"type": "RuntimeDefault"}}
+RESTRICTED = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+UNPRIVILEGED = {"runAsNonRoot": True, "runAsUser": 65532, "runAsGroup": 65532, "seccompProfile": {"type": "RuntimeDefault"}}
 
 
 def claim() -> Manifest:
@@ -45,13 +45,13 @@ def deployment(namespace: str, replicas: int = 0, **environment: str) -> Manifes
             *({"name": name, "value": value} for name, value in environment.items()),
         ],
         "readinessProbe": {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1, "timeoutSeconds": 5},
-        "securityContext": _RESTRICTED,
+        "securityContext": RESTRICTED,
         "volumeMounts": [{"name": "artifacts", "mountPath": ARTIFACTS, "readOnly": True}],
     }
     pod = {
         "automountServiceAccountToken": False,
         "terminationGracePeriodSeconds": 15,
-        "securityContext": _UNPRIVILEGED,
+        "securityContext": UNPRIVILEGED,
         "containers": [container],
         "volumes": [{"name": "artifacts", "persistentVolumeClaim": {"claimName": "models"}}],
     }
