@@ -49,7 +49,7 @@ class Simulation:
         self.deployments: dict[str, DeploymentSeen] = {}
         self.service: ServiceSeen | None = None
         self.route: RouteSeen | None = None
-        self.addressed: set[str] = set()
+        self.addressed: dict[str, str] = {}
         self.template = a_template()
         self.alerts: tuple[Alert, ...] = ()
         self.evaluations: dict[str, Evaluation] = {}
@@ -73,7 +73,7 @@ class Simulation:
             deployments=dict(self.deployments),
             service=self.service,
             route=self.route,
-            addressed=frozenset(self.addressed),
+            addressed=dict(self.addressed),
             template=self.template,
             surroundings=self.surroundings,
             alerts=self.alerts,
@@ -177,7 +177,7 @@ class Simulation:
             case act.SendTraffic():
                 self.service = a_service(effect.champion, previous=effect.previous, shared=effect.weight > 0)
             case act.AddressVersion():
-                self.addressed.add(effect.version)
+                self.addressed[effect.version] = "10.96.0.8"
             case act.ReleaseService():
                 self.service = a_service("")
             case act.RemoveRoute():
@@ -189,7 +189,7 @@ class Simulation:
             case act.RecycleVersion():
                 self._change(effect.version, recycled_by=effect.by)
             case act.RemoveVersion():
-                self.addressed.discard(self.deployments.pop(effect.deployment.name).version)
+                self.addressed.pop(self.deployments.pop(effect.deployment.name).version, None)
             case unknown:
                 assert_never(unknown)
 

@@ -65,7 +65,7 @@ class Observer:
             deployments={one.identity.name: one for one in world.versions(key)},
             service=next((one for one in services if one.identity.name == serving.service.name), None),
             route=next((one for one in world.routes(namespace) if one.identity.name == serving.service.name), None),
-            addressed=frozenset(one.version for one in services if one.policy == key[1] and one.version),
+            addressed={one.version: one.cluster_ip for one in services if one.policy == key[1] and one.version},
             template=template,
             surroundings=replace(self._surroundings(policy, services, template, volume), gateway_features=features),
             alerts=self._from.alerts.of(namespace),

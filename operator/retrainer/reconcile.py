@@ -9,6 +9,7 @@ from retrainer.core.actions import Announcement, Decision, SendTraffic
 from retrainer.core.decide import decide
 from retrainer.core.kinds import Kind, Ref
 from retrainer.core.observation import Observation
+from retrainer.core.observed_share import observed_share
 from retrainer.core.phases import Outcome, Phase
 from retrainer.core.status import condition
 from retrainer.core.sweeping import is_vacating, sweep
@@ -94,6 +95,9 @@ class Reconciler:
         ready = any(entry.type == "Ready" and entry.status == "True" for entry in decision.policy.conditions)
         weight = decision.policy.traffic.candidate_weight if decision.policy.traffic else 0
         self._telemetry.show_policy(namespace, name, ready=ready, candidate_weight=weight)
+        share = observed_share(seen)
+        if share is not None or not weight:
+            self._telemetry.show_share(namespace, name, share if weight else None)
         self._telemetry.show_triggers(namespace, name, {one.name: (one.state, one.reason) for one in decision.policy.triggers})
         for trigger in decision.policy.triggers:
             if trigger.state == "Refused" and trigger not in seen.policy.status.triggers:

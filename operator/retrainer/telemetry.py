@@ -41,6 +41,12 @@ class Telemetry(Observer, Gauges):
         self._alerts = Counter("retrainer_operator_alerts", "Alerts received by the webhook", ["result"], registry=registry)
         self._ready = Gauge("retrainer_policy_ready", "Whether the policy is Ready", _POLICY, registry=registry)
         self._weight = Gauge("retrainer_candidate_weight", "Percent of traffic asked for the candidate", _POLICY, registry=registry)
+        self._share = Gauge(
+            "retrainer_candidate_observed_share_ratio",
+            "Share of the requests since the step began that the candidate answered, as of the latest analysis; absent outside a canary",
+            _POLICY,
+            registry=registry,
+        )
         self._runs = Counter("retrainer_runs", "Runs that ended", [*_POLICY, "outcome"], registry=registry)
         self._late = Histogram(
             "retrainer_operator_evaluation_lateness_seconds",
@@ -101,6 +107,13 @@ class Telemetry(Observer, Gauges):
         self._ready.labels(namespace, policy).set(ready)
         self._weight.labels(namespace, policy).set(candidate_weight)
 
+    def show_share(self, namespace: str, policy: str, share: float | None) -> None:
+        """Show the share of the requests (0 to 1) that the candidate was seen to answer; None takes it away."""
+        if share is None:
+            self._share.remove(namespace, policy)
+        else:
+            self._share.labels(namespace, policy).set(share)
+
     @override
     def cycled(self, lane: str, late_s: float, took_s: float) -> None:
         self._late.labels(lane).observe(late_s)
@@ -138,7 +151,7 @@ class Telemetry(Observer, Gauges):
     def forget_policy(self, namespace: str, policy: str) -> None:
         """Take away the series of a policy that is gone."""
         self.show_triggers(namespace, policy, {})
-        for metric in (self._ready, self._weight, self._runs, self._values, self._refusals):
+        for metric in (self._ready, self._weight, self._share, self._runs, self._values, self._refusals):
             metric.remove_by_labels({"namespace": namespace, "policy": policy})
 
 

@@ -6,6 +6,8 @@ from tests.integration.account import Account
 from tests.integration.stage import Stage
 from tests.stand_ins.live_figures import Figures
 
+SHARE = "retrainer_candidate_observed_share_ratio"
+
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
@@ -39,6 +41,7 @@ async def test_a_paused_canary_keeps_its_weight_until_it_is_resumed_also_after_a
     stage.figures.of = lambda version: Figures()
     held = await stage.then_run_is_in("churn-2", "Canary", "Paused")
     assert held["status"]["analysis"]["weight"] == 20
+    await stage.then_metric(0.5, SHARE)
     stage.operator.kill()
     await stage.operator.start()
     await stage.when_told(resume="after lunch")
@@ -46,6 +49,7 @@ async def test_a_paused_canary_keeps_its_weight_until_it_is_resumed_also_after_a
     assert run["status"]["version"] == candidate
     assert (stage.command("pause"), stage.command("resume")) == (("lunch", "Resumed"), ("after lunch", "Taken"))
     await stage.then_condition("Ready", "True", "Accepted")
+    await stage.then_metric(0, SHARE)
 
 
 async def test_a_paused_canary_is_still_rolled_back(stage: Stage) -> None:

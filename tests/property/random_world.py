@@ -39,7 +39,7 @@ class RandomWorld(RuleBasedStateMachine):
         serving, lost = world.observation().champion, world.observation().carrier is None
         ready = {one.version: world.ready(one.version) for one in world.deployments.values()}
         held_back = held(world.observation()) is not None
-        reachable = world.observation().addressed if world.observation().by_route else ready.keys()
+        reachable = world.observation().addressed.keys() if world.observation().by_route else ready.keys()
         decision = world.round()
         for effect in decision.effects:
             assert not (held_back and isinstance(effect, StartRun) and effect.spec.redeploy is None)

@@ -23,6 +23,7 @@ def test_a_policy_that_is_gone_takes_all_its_series_and_only_its_own_along() -> 
     telemetry = Telemetry()
     for policy in ("churn", "load"):
         telemetry.show_policy("shop", policy, ready=True, candidate_weight=10)
+        telemetry.show_share("shop", policy, 0.25)
         telemetry.count_run("shop", policy, "Succeeded")
     telemetry.forget_policy("shop", "churn")
     policies = {

@@ -13,6 +13,7 @@ from retrainer.core.holding import HELD_REASONS
 from retrainer.core.live_figures import champions_figure, names_champion, questions_of, what_was_measured
 from retrainer.core.measurement import Counts, NoData, Question
 from retrainer.core.observation import Observation, PolicySeen, RunSeen
+from retrainer.core.observed_share import share_question
 from retrainer.core.verdict import Judgement, Verdict, judge, overall
 
 _OF_A_SHADOW = frozenset({"ErrorRate", "Latency"})
@@ -64,6 +65,8 @@ def questions_due(policy: PolicySeen, runs: Iterable[RunSeen], now: datetime) ->
         if judging and analysis is not None and frozen is not None and now >= due_at(analysis, frozen.rollout):
             for metric in metrics_of(run):
                 asked |= set(questions_of(metric, policy, run, analysis, now))
+            if (share := share_question(policy, run, analysis, now)) is not None:
+                asked.add(share)
     return frozenset(asked)
 
 

@@ -9,7 +9,7 @@ from retrainer.api.v1alpha1.run_status import Analysis, Phase
 from retrainer.core.fleet import single
 from retrainer.core.measurement import Answer, Counts, Measurement, Question, Value
 from retrainer.core.observation import PolicySeen, RunSeen
-from retrainer.core.presets import PRESETS, measurement, questions
+from retrainer.core.presets import PRESETS, measurement, questions, window_of
 
 _PLACE: Final = re.compile(r"\{\{\s*(candidate|champion|window)\s*\}\}")
 
@@ -21,7 +21,7 @@ def names_champion(query: str) -> bool:
 
 def questions_of(metric: RolloutMetric, policy: PolicySeen, run: RunSeen, analysis: Analysis, now: datetime) -> tuple[Question, ...]:
     """Return what a metric asks over the time since the step, or the watch, began: a preset two questions, a query one."""
-    window, spec = max(1, round((now - analysis.since).total_seconds())), policy.spec
+    window, spec = window_of(analysis.since, now), policy.spec
     if metric.preset is not None:
         return questions(PRESETS[metric.preset], spec.metrics_source, policy.identity.namespace, spec.model_type, window)
     champion = run.status.frozen.champion if run.status.frozen else None

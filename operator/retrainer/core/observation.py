@@ -208,8 +208,8 @@ class Observation:
     deployments: Mapping[str, DeploymentSeen] = field(default_factory=dict)
     service: ServiceSeen | None = None
     route: RouteSeen | None = None
-    addressed: frozenset[str] = frozenset()
-    """The versions that have a Service of their own."""
+    addressed: Mapping[str, str] = field(default_factory=dict)
+    """The versions that have a Service of their own, and its address."""
     template: TemplateSeen | None = None
     surroundings: Surroundings = field(default_factory=Surroundings)
     alerts: tuple[Alert, ...] = ()

@@ -7,6 +7,7 @@ answer; or once about all models there are, for triggers.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from string import Template
 from typing import Final
 
@@ -115,6 +116,11 @@ def questions(preset: Preset, source: str, namespace: str, model_type: str, wind
 def fleet_questions(preset: Preset, source: str, window_s: int, only: str = "") -> tuple[Question, Question]:
     """Return the same two questions about all models at once, or about those alone that a `selector` selects."""
     return _questions(preset, source, window_s, FLEET, only)
+
+
+def window_of(since: datetime, now: datetime) -> int:
+    """Return the seconds from `since` to `now` as the window of a question, which is never empty."""
+    return max(1, round((now - since).total_seconds()))
 
 
 def selector(namespace: str, model_type: str = "") -> str:

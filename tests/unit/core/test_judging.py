@@ -85,7 +85,7 @@ def test_a_dry_run_metric_without_data_holds_nothing_up() -> None:
 
 
 def test_a_query_is_asked_with_versions_and_window_in_their_places() -> None:
-    assert questions_due(a_policy(), [a_canary(QUERY)], NOW) == {ASKED}
+    assert ASKED in questions_due(a_policy(), [a_canary(QUERY)], NOW)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from retrainer.core.observation import Observation, ProbeSeen, RunSeen
 from retrainer.core.phases import Phase
 from retrainer.core.run import advance
 from retrainer.core.run.return_check import question
-from tests.builders import CANDIDATE, CHAMPION, NOW, Part, a_policy, a_run, a_service, an_analysis, answers, seen
+from tests.builders import CANDIDATE, CHAMPION, NOW, Part, a_policy, a_route, a_run, a_service, an_analysis, answers, by_route, seen
 
 SMOKE = {"smoke_test": {"path": "/predict", "body": "{}"}}
 BAD = {CANDIDATE: (50.0, 500.0), CHAMPION: (0.0, 500.0)}
@@ -50,6 +50,18 @@ def test_a_service_without_an_address_is_asked_by_its_name(address: str, host: s
     asked = question(*rolled_back(service=a_service(cluster_ip=address)))
     assert asked is not None
     assert asked[0] == f"http://{host}:80/predict"
+
+
+def test_behind_a_route_the_versions_own_service_is_asked() -> None:
+    run, later = rolled_back()
+    by_gateway = replace(
+        later, policy=a_policy(**by_route(), rollout=SMOKE), service=None, route=a_route(), addressed={CHAMPION: "10.96.0.8"}
+    )
+    url, _, version = question(run, by_gateway) or ("", None, "")
+    assert (url, version) == ("http://10.96.0.8:80/predict", CHAMPION)
+    assert question(run, replace(by_gateway, addressed={})) is None
+    heard = advance(run, replace(by_gateway, service_probe=ProbeSeen(200, "HTTP 200", named=True))).status
+    assert heard.timeline[-1].message == f"the Service behind the route answers 200, and with {CHAMPION}"
 
 
 def test_an_answer_that_names_the_version_proves_the_return() -> None:
