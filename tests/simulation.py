@@ -81,12 +81,12 @@ class Simulation:
         )
 
     def _hear_service(self, seen: Observation) -> ProbeSeen | None:
-        """The Service answers with the version it selects, if a pod of it is ready."""
+        """The Service answers with the version it selects, a version's own with that version, if a pod of it is ready."""
         asked = next((asked for run in self.runs.values() if (asked := return_check.question(run, seen)) is not None), None)
-        if asked is None or self.service is None:
+        if asked is None or seen.carrier is None:
             return None
-        up = self.ready(self.service.champion) > 0
-        return ProbeSeen(200 if up else 0, "HTTP 200" if up else "refused", named=up and self.service.champion == asked[2])
+        up = self.ready(seen.carrier.champion) > 0
+        return ProbeSeen(200 if up else 0, "HTTP 200" if up else "refused", named=up and seen.carrier.champion == asked[2])
 
     def round(self) -> act.Decision:
         """Do one round of the operator and return what it decided."""

@@ -1,7 +1,7 @@
 """A cluster that cannot hold two versions at full size: stories of whole rollouts in one with room for no pod more than are asked for."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from typing_extensions import override
@@ -131,3 +131,16 @@ def test_a_regression_in_the_watch_returns_to_the_pod_that_stayed_warm_and_then_
     go_on(world, 2)
     assert world.runs["churn-risk-2"].status.reason == "RegressionInWatch"
     assert (world.service.champion, world.ready(first), world.ready(second)) == (first, FULL, 0)
+
+
+def test_a_version_that_is_deployed_again_takes_its_room_from_what_serves() -> None:
+    world, first, second = a_rollout()
+    go_on(world, 16)
+    assert (world.ready(first), world.ready(second)) == (0, FULL)
+    world.books.clear()
+    world.policy = replace(world.policy, rollback=f"{first}@1")
+    go_on(world, 6)
+    assert world.runs["churn-risk-3"].status.reason == "Redeployed"
+    assert (world.ready(first), world.ready(second)) == (FULL, 0)
+    assert min(carried(one) for one in world.books) >= FULL - 1
+    assert max(sum(one.ready.values()) for one in world.books) <= FULL

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from retrainer.api.v1alpha1 import ModelRetrainPolicySpec
+from retrainer.core import naming
 from retrainer.core.actions import DeployVersion, SendTraffic
 from retrainer.core.alert import Alert
 from retrainer.core.decide import decide
@@ -22,6 +23,7 @@ from tests.builders import (
     a_policy,
     a_run,
     a_service,
+    a_template,
     an_analysis,
     kept,
     kinds,
@@ -29,7 +31,7 @@ from tests.builders import (
     seen,
 )
 from tests.simulation import Simulation
-from tests.stories import a_second_run, champion, first_version, go_on, outcome, phase, saying, train, version
+from tests.stories import a_second_run, a_simulation, champion, first_version, go_on, outcome, phase, saying, train, version
 
 KEPT = kept(CHAMPION, PREVIOUS)
 SMOKE = {"smoke_test": {"path": "/predict"}}
@@ -226,6 +228,26 @@ def test_a_pin_brings_an_older_version_back_and_taking_it_away_resumes() -> None
 def a_second_run_numbered(world: Simulation, number: int) -> None:
     world.alerts = (Alert("f9", firing=True, labels=(("alertname", "ModelDrift"),), starts_at=world.now, received_at=world.now),)
     train(world, number, champion=0.85)
+
+
+def test_what_was_adopted_comes_back_like_any_other_version() -> None:
+    world = a_simulation()
+    world.template = a_template(replicas=3)
+    world.service = a_service("", selector={"app": "churn-risk"}, made_by_us=False, recorded_selector={"app": "churn-risk"})
+    world.settle()
+    assert champion(world) == naming.ADOPTED
+    world.prometheus = saying(world, 0)
+    world.pass_time(120)
+    world.alerts = (Alert("f1", firing=True, labels=(("alertname", "ModelDrift"),), starts_at=world.now, received_at=world.now),)
+    train(world, 1)
+    assert world.runs["churn-risk-1"].status.reason == "ChampionNotComparable"
+    world.runs["churn-risk-1"] = replace(world.runs["churn-risk-1"], approve=version(world, 1))
+    go_on(world, 16)
+    assert (champion(world), world.ready(naming.ADOPTED)) == (version(world, 1), 0)
+    world.policy = replace(world.policy, rollback=f"{naming.ADOPTED}@1")
+    go_on(world, 2)
+    assert (champion(world), outcome(world, 2)) == (naming.ADOPTED, (Outcome.SUCCEEDED, "Redeployed"))
+    assert (world.ready(naming.ADOPTED), world.ready(version(world, 1))) == (3, 0)
 
 
 @pytest.mark.parametrize("suspend", [False, True])

@@ -120,7 +120,8 @@ class Inconclusive(Model):
 
     deadline: Duration = Field(default="72h", description="How long a step may stay without a conclusive analysis.")
     on_deadline: Literal["Rollback", "Hold"] = Field(
-        default="Rollback", description="Rollback: put the champion back. Hold: keep the weight and wait for a person."
+        default="Rollback",
+        description="Rollback: put the champion back. Hold: keep the weight (InconclusiveDeadlineExceeded) for a person.",
     )
 
 

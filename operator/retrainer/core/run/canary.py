@@ -132,7 +132,8 @@ def _analyse(run: RunSeen, seen: Observation, rollout: Rollout, analysis: Analys
     if (late := _too_long_inconclusive(analysis, rollout, now)) is not None:
         if rollout.inconclusive.on_deadline == "Rollback":
             return roll_back(run, seen, "Inconclusive", late)
-        return wait(status, now, "Inconclusive", f"{late}; the weight is held for a person", after=seconds(rollout.interval))
+        told = f"{late}; the weight is held until figures come back, or a person promotes or aborts"
+        return wait(status, now, "InconclusiveDeadlineExceeded", told, after=seconds(rollout.interval))
     told = f"{_named(analysis)}, {analysis.passed} of {rollout.iterations} good: {judgement.message}"
     return wait(status, now, _reason(analysis, judgement), told, after=seconds(rollout.interval))
 

@@ -143,12 +143,17 @@ def test_a_canary_without_data_holds_its_weight(figures: dict[str, tuple[float, 
     assert step.status.analysis.inconclusive_since == NOW
 
 
-@pytest.mark.parametrize(("on_deadline", "outcome"), [("Rollback", Outcome.ROLLED_BACK), ("Hold", None)])
-def test_evidence_that_stays_too_thin_is_rolled_back_or_held_as_the_policy_says(on_deadline: str, outcome: Outcome | None) -> None:
+@pytest.mark.parametrize(
+    ("on_deadline", "outcome", "reason"),
+    [("Rollback", Outcome.ROLLED_BACK, "Inconclusive"), ("Hold", None, "InconclusiveDeadlineExceeded")],
+)
+def test_evidence_that_stays_too_thin_is_rolled_back_or_held_as_the_policy_says(
+    on_deadline: str, outcome: Outcome | None, reason: str
+) -> None:
     since = NOW - timedelta(hours=72)
     run = a_canary({"inconclusive": {"on_deadline": on_deadline}}, analysis=an_analysis(inconclusive_since=since))
     step = analysed(run, {})
-    assert (step.status.outcome, step.status.reason) == (outcome, "Inconclusive")
+    assert (step.status.outcome, step.status.reason) == (outcome, reason)
     assert step.status.analysis is not None
     assert step.status.analysis.weight == 10
 
