@@ -173,9 +173,12 @@ class Simulation:
             case act.ClaimService():
                 self.service = replace(self.service or a_service(""), claimed_by=self.policy.identity.uid)
             case act.SendTraffic() if self.observation().by_route:
-                self.route = a_route(effect.champion, asked=effect, policy=self.policy, previous=effect.previous)
+                self.route = a_route(
+                    effect.champion, asked=effect, policy=self.policy, previous=effect.previous, withdrawal=effect.withdrawal
+                )
             case act.SendTraffic():
-                self.service = a_service(effect.champion, previous=effect.previous, shared=effect.weight > 0)
+                told = {"previous": effect.previous, "withdrawal": effect.withdrawal}
+                self.service = a_service(effect.champion, shared=effect.weight > 0, **told)
             case act.AddressVersion():
                 self.addressed[effect.version] = "10.96.0.8"
             case act.ReleaseService():

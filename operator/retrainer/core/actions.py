@@ -8,6 +8,7 @@ from typing import Any
 from retrainer.api.v1alpha1 import ModelRetrainPolicyStatus, ModelRetrainRunSpec, ModelRetrainRunStatus
 from retrainer.core.identity import Identity
 from retrainer.core.observation import Component, RunSeen
+from retrainer.core.withdrawal import Withdrawal
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,7 @@ class SendTraffic:
     """Write who serves and how requests are shared, in one write: of the Service or of the route, as the traffic mode has it.
 
     A candidate gets `weight` percent (0 to 99) and the champion the rest, or a copy of every request; without one the champion has all.
+    `withdrawal` is why a run's version has lost its traffic by this write.
     """
 
     champion: str
@@ -108,6 +110,7 @@ class SendTraffic:
     candidate: str = ""
     weight: int = 0
     mirrored: bool = False
+    withdrawal: Withdrawal | None = field(default=None, compare=False)  # the same shares are asked, whatever the reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ FOUND_SELECTOR: Final = "retrainer.dev/found-selector"
 DELETION_POLICY: Final = "retrainer.dev/deletion-policy"
 TEMPLATE_GENERATION: Final = "retrainer.dev/template-generation"
 RETAKEN: Final = "retrainer.dev/retaken-at"
+WITHDRAWN: Final = "retrainer.dev/withdrawn"
 RECYCLED: Final = "retrainer.dev/recycled-by"
 MANIFEST_DIGEST: Final = "retrainer.dev/manifest-digest"
 

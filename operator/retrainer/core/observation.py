@@ -17,6 +17,7 @@ from retrainer.core.route import RouteSeen
 from retrainer.core.surroundings import Surroundings
 from retrainer.core.template import TemplateSeen
 from retrainer.core.triggers.evaluation import Evaluation
+from retrainer.core.withdrawal import Withdrawal
 
 
 class Component(StrEnum):
@@ -160,6 +161,8 @@ class ServiceSeen:
     """The one version that it reaches, where it is a version's own."""
     retaken_at: datetime | None = None
     """When somebody else's change was last undone."""
+    withdrawal: Withdrawal | None = None
+    """Why the last version that lost its traffic lost it, where the Service's last move was that."""
     ports: tuple[Mapping[str, Any], ...] = ()
 
     @property

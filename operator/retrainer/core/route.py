@@ -5,6 +5,7 @@ from datetime import datetime
 
 from retrainer.api.v1alpha1.traffic import ParentRef
 from retrainer.core.identity import Identity
+from retrainer.core.withdrawal import Withdrawal
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,5 +41,7 @@ class RouteSeen:
     previous: str = ""
     retaken_at: datetime | None = None
     """When somebody else's change was last undone."""
+    withdrawal: Withdrawal | None = None
+    """Why the last version that lost its traffic lost it, where the route's last move was that."""
     refusal: str = ""
     """Why no gateway, or not every gateway, has accepted it; empty once all that answered have."""

@@ -13,6 +13,7 @@ from retrainer.core.route import RouteSeen, Routing
 from retrainer.manifests.metadata import metadata, owned_by
 from retrainer.manifests.seen import identity, moment
 from retrainer.manifests.serving import Claim, a_port, marks
+from retrainer.manifests.withdrawal import read
 
 Body = Mapping[str, Any]
 
@@ -52,7 +53,7 @@ def route(claim: Claim, before: RouteSeen | None, asked: SendTraffic, wanted: Ro
     return {
         "apiVersion": Kind.HTTP_ROUTE.api_version,
         "kind": Kind.HTTP_ROUTE.kind,
-        "metadata": meta | {"annotations": marks(asked.champion, asked.previous, retaken_at)},
+        "metadata": meta | {"annotations": marks(asked.champion, asked.previous, retaken_at, asked.withdrawal)},
         "spec": {
             "parentRefs": [parent.wire() for parent in wanted.parents],
             "hostnames": list(wanted.hostnames),
@@ -100,6 +101,7 @@ def route_seen(body: Body) -> RouteSeen:
         champion=annotations.get(naming.CHAMPION, ""),
         previous=annotations.get(naming.PREVIOUS, ""),
         retaken_at=moment(annotations, naming.RETAKEN),
+        withdrawal=read(annotations.get(naming.WITHDRAWN, "")),
         refusal=_refusal(spec, (body.get("status") or {}).get("parents") or []),
     )
 

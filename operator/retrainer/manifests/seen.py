@@ -14,6 +14,7 @@ from retrainer.core.chore import ChoreSeen
 from retrainer.core.identity import Identity
 from retrainer.core.observation import Component, DeploymentSeen, Ended, JobSeen, PodSeen, PolicySeen, RunSeen, ServiceSeen
 from retrainer.core.template import TemplateSeen
+from retrainer.manifests import withdrawal
 
 Body = Mapping[str, Any]
 
@@ -141,6 +142,7 @@ def service_seen(body: Body) -> ServiceSeen:
         hands_back=annotations.get(naming.DELETION_POLICY) == "HandBack",
         version=_labels(body).get(naming.VERSION, ""),
         retaken_at=moment(annotations, naming.RETAKEN),
+        withdrawal=withdrawal.read(annotations.get(naming.WITHDRAWN, "")),
         ports=tuple(_port(port) for port in spec.get("ports") or []),
     )
 

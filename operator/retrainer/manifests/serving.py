@@ -11,7 +11,9 @@ from retrainer.core import naming
 from retrainer.core.actions import DeployVersion, SendTraffic
 from retrainer.core.kinds import Kind, Manifest
 from retrainer.core.observation import Component, PolicySeen, ServiceSeen
+from retrainer.core.withdrawal import Withdrawal
 from retrainer.manifests.metadata import metadata
+from retrainer.manifests.withdrawal import written
 
 # Capacity never dips, neither when a template rolls nor when pods are recycled, unless there is no room for one pod more.
 _ROLLING: Final = {"Both": {"maxUnavailable": 0, "maxSurge": 1}, "Replace": {"maxUnavailable": 1, "maxSurge": 0}}
@@ -85,7 +87,9 @@ def claimed_service(claim: Claim, service: ServiceSeen | None) -> Manifest:
     """
     if service is None or not service.champion:
         return _service(claim, service, {}, None)
-    return _service(claim, service, marks(service.champion, service.previous, service.retaken_at), dict(service.selector))
+    return _service(
+        claim, service, marks(service.champion, service.previous, service.retaken_at, service.withdrawal), dict(service.selector)
+    )
 
 
 def released_service(claim: Claim, service: ServiceSeen | None) -> Manifest:
@@ -98,7 +102,7 @@ def routed_service(claim: Claim, service: ServiceSeen | None, route: SendTraffic
     selector = {naming.SERVES: claim.name}
     if not route.weight:
         selector[naming.VERSION] = route.champion
-    return _service(claim, service, marks(route.champion, route.previous, retaken_at), selector)
+    return _service(claim, service, marks(route.champion, route.previous, retaken_at, route.withdrawal), selector)
 
 
 def handed_back_service(service: ServiceSeen) -> Manifest:
@@ -112,9 +116,14 @@ def handed_back_service(service: ServiceSeen) -> Manifest:
     }
 
 
-def marks(champion: str, previous: str, retaken_at: datetime | None) -> dict[str, str]:
-    """Return the annotations that say on the object itself who serves, and when somebody else's change of it was last undone."""
-    told = {naming.CHAMPION: champion, naming.PREVIOUS: previous, naming.RETAKEN: retaken_at.isoformat() if retaken_at else ""}
+def marks(champion: str, previous: str, retaken_at: datetime | None, withdrawal: Withdrawal | None) -> dict[str, str]:
+    """Return the annotations that say on the object itself who serves, who does so no longer and why, and when it was last retaken."""
+    told = {
+        naming.CHAMPION: champion,
+        naming.PREVIOUS: previous,
+        naming.RETAKEN: retaken_at.isoformat() if retaken_at else "",
+        naming.WITHDRAWN: written(withdrawal) if withdrawal else "",
+    }
     return {name: value for name, value in told.items() if value}
 
 

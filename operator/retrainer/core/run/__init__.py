@@ -15,6 +15,7 @@ from retrainer.core.run.pending import pending
 from retrainer.core.run.promoting import promoting, watching
 from retrainer.core.run.redeploying import redeploying
 from retrainer.core.run.return_check import finished
+from retrainer.core.run.rollback import withdrawn
 from retrainer.core.run.step import Step
 from retrainer.core.run.training import training
 from retrainer.core.run.validating import validating
@@ -22,7 +23,7 @@ from retrainer.core.run.validating import validating
 
 def advance(run: RunSeen, seen: Observation) -> Step:  # noqa: C901, PLR0912 - one case a phase, nothing more
     """Return what the run does in this round: its next status, and the effects that come before it is written."""
-    if (step := interrupted(run, seen) or displaced(run, seen) or overtaken(run, seen)) is not None:
+    if (step := withdrawn(run, seen) or interrupted(run, seen) or displaced(run, seen) or overtaken(run, seen)) is not None:
         return step
     match run.status.phase:
         case Phase.PENDING:

@@ -6,8 +6,8 @@ from retrainer.core.limits import circuit_is_open
 from retrainer.core.line import waiting
 from retrainer.core.observation import Observation, RunSeen
 from retrainer.core.phases import Event, Outcome, Phase, Reaction, reaction
-from retrainer.core.run.interruption import way_out
-from retrainer.core.run.step import Step, end
+from retrainer.core.run.interruption import taken_out
+from retrainer.core.run.step import Step
 
 
 def overtaken(run: RunSeen, seen: Observation) -> Step | None:
@@ -37,4 +37,4 @@ def emergency(seen: Observation) -> RunSeen | None:
 def _ended(run: RunSeen, seen: Observation, urgent: RunSeen, outcome: Outcome, state: str) -> Step:
     assert urgent.spec.emergency is not None
     told = f"gives way to the emergency {urgent.name} ({urgent.spec.emergency.reason}); {state}"
-    return end(run.status, seen.now, outcome, "Emergency", told, *way_out(run, seen))
+    return taken_out(run, seen, "Emergency", told, outcome)

@@ -94,9 +94,6 @@ def watching(run: RunSeen, seen: Observation) -> Step:
     """Judge the new champion by its bounds, and against its predecessor as the canary knew it; no data never rolls back."""
     status, now, rollout = run.status, seen.now, frozen_of(run.status).rollout
     assert status.promoted_at is not None
-    if seen.champion == frozen_of(status).champion and seen.previous == status.version:
-        told = f"traffic went back to {seen.champion} before a restart of the operator, and what spoke against {status.version} with it"
-        return end(status, now, Outcome.ROLLED_BACK, "RegressionInWatch", told)
     if seen.champion != status.version:
         return end(status, now, Outcome.SUPERSEDED, "NoLongerChampion", f"{seen.champion} serves by now")
     if (urgent := seen.rollout) is not None and urgent.status.phase is Phase.DEPLOYING and is_up(urgent, seen):
