@@ -25,7 +25,7 @@ RIGHTS = {
     ("batch", "cronjobs", ""): WORKLOAD,
     ("", "pods", ""): READ,
     ("apps", "deployments", ""): WORKLOAD,
-    ("", "services", ""): WORKLOAD,
+    ("", "services", ""): WORKLOAD - {"delete"},
     ("gateway.networking.k8s.io", "httproutes", ""): WORKLOAD,
     ("gateway.networking.k8s.io", "gateways", ""): {"get"},
     ("gateway.networking.k8s.io", "gatewayclasses", ""): {"get"},

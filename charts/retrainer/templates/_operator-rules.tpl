@@ -34,7 +34,7 @@ CustomResourceDefinitions: nothing is discovered. A server-side apply is a patch
 # The Service whose selector is the traffic; the others are read, because one that selects the same pods would send a candidate requests.
 - apiGroups: [""]
   resources: [services]
-  verbs: [get, list, watch, create, patch, delete]
+  verbs: [get, list, watch, create, patch]
 # The routes of policies in gateway mode. Where the Gateway API is not installed these rules are about nothing.
 - apiGroups: [gateway.networking.k8s.io]
   resources: [httproutes]
