@@ -17,7 +17,7 @@ from trainer.request import Hyperparameters
 from trainer.training.network import Network
 from trainer.training.rows import Rows
 
-_ROWS, _WIDTH, _HIDDEN, _REPEATS = 50_000, 16, (32, 16), 2
+_ROWS, _WIDTH, _HIDDEN, _REPEATS = 50_000, 16, (32, 16), 5
 _THRESHOLD = 0.3
 _HYPERPARAMETERS = Hyperparameters(epochs=8, batch_size=256)
 

@@ -61,8 +61,8 @@ def prepare(
     require_features_of_their_day(connection, model, types, kinds)
     last = newest_labelled_day(connection, model) - selection.label_delay
     read = {name: kind for name, kind in besides.items() if name in types} | kinds
-    source = Source(connection, model, read, last, selection.window)
-    stride = max(1, -(-source.bytes_in_memory() // resident_bytes))
+    source = Source.of(connection, model, read, last, selection.window)
+    stride = max(1, -(-source.bytes_in_memory // resident_bytes))
     dataset = source.every(stride)
     split = temporal_split(dataset, last=last, holdout=selection.holdout, half_life=selection.recency_half_life)
     require_no_leak(model.task, dataset, kinds, *present_ratios_of_unlabelled(connection, model, kinds, since=last))
@@ -94,10 +94,10 @@ def spooled(prepared: Prepared, request: RetrainRequest) -> Prepared:
     """Return it with all rows on disk, if the dataset is only a sample of them."""
     if prepared.stride == 1:
         return prepared
-    bytes_expected = prepared.source.bytes_in_memory() // 2
+    bytes_expected = prepared.source.bytes_in_memory // 2
     needs = request.model.task.needs
     spool = Spool(Encoder(prepared.features), needs, bytes_expected, request.hyperparameters.seed)
-    spool.fill(prepared.source.blocks())
+    spool.fill(prepared.source.blocks(f"spool {request.model.table}"))
     return replace(prepared, spool=spool)
 
 
