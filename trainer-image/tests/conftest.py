@@ -47,19 +47,24 @@ def empty_database(postgres: str) -> str:
     return _created_database(postgres)
 
 
+@pytest.fixture(scope="session")
+def migrated(postgres: str) -> str:
+    """The name of a database with this image's schema, which others are copies of."""
+    url = _created_database(postgres)
+    migrate(url)
+    return url.rsplit("/", 1)[1]
+
+
 @pytest.fixture
-def database(empty_database: str) -> str:
+def database(postgres: str, migrated: str) -> str:
     """The URL of a database with this image's schema."""
-    migrate(empty_database)
-    return empty_database
+    return _created_database(postgres, migrated)
 
 
 @pytest.fixture(scope="module")
-def shared_database(postgres: str) -> str:
+def shared_database(postgres: str, migrated: str) -> str:
     """The URL of a database with this image's schema, one for all tests of a module."""
-    url = _created_database(postgres)
-    migrate(url)
-    return url
+    return _created_database(postgres, migrated)
 
 
 @pytest.fixture
@@ -70,8 +75,9 @@ def artifacts(tmp_path: Path) -> Path:
     return directory
 
 
-def _created_database(postgres: str) -> str:
+def _created_database(postgres: str, template: str = "template1") -> str:
     name = f"test_{next(_NUMBERS)}"
+    create = psycopg.sql.SQL("create database {} template {}")
     with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute(psycopg.sql.SQL("create database {}").format(psycopg.sql.Identifier(name)))
+        connection.execute(create.format(psycopg.sql.Identifier(name), psycopg.sql.Identifier(template)))
     return postgres.removesuffix("postgres") + name

@@ -45,6 +45,51 @@ def test_of_several_pods_at_once_one_migrates(empty_database: str) -> None:
     assert sorted(applied) == [[], [], [], REVISIONS]
 
 
+def test_servers_go_on_logging_while_two_pods_want_the_larger_index(empty_database: str) -> None:
+    assert migrate(empty_database, "0003") == REVISIONS[:3]
+    waits = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%index concurrently%'"
+    log = "insert into ml_predictions (model_type, model_version, prediction) values ('churn_risk', 'v1', 0.5)"
+    with psycopg.connect(empty_database) as older, ThreadPoolExecutor(2) as pods:
+        # The index is not built before this transaction ends.
+        older.execute(log)
+        migrations = [pods.submit(migrate, empty_database) for _ in range(2)]
+        with psycopg.connect(empty_database, autocommit=True) as server:
+            while server.execute(waits).fetchone() != (1,):
+                assert not any(migration.done() for migration in migrations)
+            server.execute("set lock_timeout = '1s'")
+            server.execute(log)
+        older.commit()
+        applied = [migration.result(timeout=30) for migration in migrations]
+    assert sorted(applied) == [[], REVISIONS[3:]]
+    assert _indexed(empty_database) == 2
+
+
+@pytest.mark.parametrize("left", ["ml_predictions_recent_new", "ml_predictions_recent"])
+def test_a_migration_that_was_killed_beside_its_index_is_taken_up(empty_database: str, left: str) -> None:
+    migrate(empty_database, "0003")
+    with psycopg.connect(empty_database) as connection:
+        connection.execute("drop index ml_predictions_recent")
+        index = SQL("create index {} on ml_predictions (model_type, predicted_at) include (response_time_ms)")
+        connection.execute(index.format(Identifier(left)))
+    assert migrate(empty_database) == REVISIONS[3:]
+    assert _indexed(empty_database) == 0
+
+
+def _indexed(url: str) -> int:
+    """Return how many predictions there are, of the one valid index that carries what is summed."""
+    with psycopg.connect(url) as connection:
+        indexes = connection.execute(
+            """select pg_get_indexdef(indexrelid) from pg_index
+               where indrelid = 'ml_predictions'::regclass and indisvalid
+                 and indexrelid::regclass::text like '%recent%'"""
+        ).fetchall()
+        [(definition,)] = indexes
+        assert "ml_predictions_recent ON" in definition
+        assert "INCLUDE (model_version, user_id, confidence_score, response_time_ms, predicted_label)" in definition
+        [(count,)] = connection.execute("select count(*) from ml_predictions").fetchall()
+    return int(count)
+
+
 def test_a_role_that_owns_only_its_tables_is_enough(empty_database: str) -> None:
     with psycopg.connect(empty_database, autocommit=True) as connection:
         connection.execute("drop role if exists tenant")

@@ -3,7 +3,7 @@
 from alembic import context
 
 connection = context.config.attributes["connection"]
-# One transaction for all revisions: either the schema is whole or nothing happened.
-context.configure(connection=connection, transaction_per_migration=False)
+# A transaction a revision: each is there whole or not at all, but for the parts that cannot run in one (0004).
+context.configure(connection=connection, transaction_per_migration=True)
 with context.begin_transaction():
     context.run_migrations()
