@@ -20,6 +20,7 @@ Body = Mapping[str, Any]
 
 _STARTING: Final = frozenset({"ContainerCreating", "PodInitializing"})
 _PULLING: Final = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
+_LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 def identity(body: Body) -> Identity:
@@ -173,7 +174,20 @@ def _selector_owner(body: Body) -> str:
         owns = "f:selector" in (entry.get("fieldsV1") or {}).get("f:spec", {})
         if owns and entry.get("manager") != naming.FIELD_MANAGER:
             return str(entry.get("manager") or "somebody unnamed")
-    return ""
+    return "kubectl apply" if _is_applied_by_client(body) else ""
+
+
+def _is_applied_by_client(body: Body) -> bool:
+    """Say whether a client-side `kubectl apply` holds the selector that is there.
+
+    It is no field manager of a value that was there before it (after a handing back, for instance): only its own annotation says so.
+    """
+    selector = body["spec"].get("selector")
+    try:
+        applied = json.loads((body["metadata"].get("annotations") or {}).get(_LAST_APPLIED, "{}"))
+        return bool(selector) and applied["spec"]["selector"] == selector
+    except (ValueError, LookupError, TypeError):
+        return False
 
 
 def moment(annotations: Mapping[str, str], name: str) -> datetime | None:

@@ -155,3 +155,22 @@ def test_the_owner_of_a_selector_is_whoever_else_applied_it() -> None:
     managed = [{"manager": "retrainer"} | owns, {"manager": "argocd-controller"} | owns]
     assert service_seen({"metadata": meta | {"managedFields": managed}, "spec": {}}).selector_owner == "argocd-controller"
     assert service_seen({"metadata": meta | {"managedFields": managed[:1]}, "spec": {}}).selector_owner == ""
+
+
+@pytest.mark.parametrize(
+    ("applied", "live", "owner"),
+    [
+        ('{"spec": {"selector": {"app": "churn-risk"}}}', {"app": "churn-risk"}, "kubectl apply"),
+        ('{"spec": {"selector": {"app": "churn-risk"}}}', {}, ""),  # it has let go of it, or somebody has taken it away
+        ('{"spec": {"selector": {"app": "churn-risk"}}}', {naming.SERVES: "churn-risk"}, ""),
+        ('{"spec": {"ports": []}}', {"app": "churn-risk"}, ""),
+        ('{"spec": null}', {"app": "churn-risk"}, ""),
+        ("[]", {"app": "churn-risk"}, ""),
+        ("{", {"app": "churn-risk"}, ""),
+    ],
+)
+def test_a_client_side_apply_owns_the_selector_that_its_annotation_names(applied: str, live: dict[str, str], owner: str) -> None:
+    meta = {"namespace": "members", "name": "churn-risk", "uid": "u", "creationTimestamp": "2026-11-23T12:00:00Z"}
+    meta |= {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": applied}}
+    meta |= {"managedFields": [{"manager": "retrainer", "fieldsV1": {"f:spec": {"f:selector": {}}}}]}
+    assert service_seen({"metadata": meta, "spec": {"selector": live}}).selector_owner == owner
