@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import yaml
 
+from tests.cluster.kubectl import Kubectl
 from tests.cluster.local.cluster import LocalCluster
 from tests.integration.account import Account
 from tests.stand_ins.api import Api
@@ -47,9 +48,9 @@ def remove_kinds(cluster: LocalCluster, account: Account) -> None:
 class DataPlane:
     """One Traefik with one Gateway, which admits routes of every namespace."""
 
-    def __init__(self, cluster: LocalCluster, account: Account, api: Api, home: Path) -> None:
+    def __init__(self, cluster: LocalCluster, kubectl: Kubectl, api: Api, home: Path) -> None:
         self._cluster = cluster
-        self._account = account
+        self._kubectl = kubectl
         self._api = api
         self._home = home
         self._process: subprocess.Popen[bytes] | None = None
@@ -75,7 +76,7 @@ class DataPlane:
             self._process.terminate()
             await asyncio.to_thread(self._process.wait, 30)
         given = (f"namespace/{_NAMESPACE}", f"clusterrolebinding/{_ACCOUNT}")
-        await asyncio.to_thread(self._account.kubectl, "delete", "--wait=false", *given)
+        await asyncio.to_thread(self._kubectl, "delete", "--wait=false", *given)
 
     def _launch(self) -> "subprocess.Popen[bytes]":
         program = self._cluster.binary("traefik")
@@ -83,17 +84,17 @@ class DataPlane:
             return subprocess.Popen([str(program), *self._flags()], stdout=log, stderr=log)
 
     def _give_account(self) -> None:
-        self._account.kubectl("create", "namespace", _NAMESPACE)
-        self._account.kubectl("create", "serviceaccount", _ACCOUNT, f"--namespace={_NAMESPACE}")
+        self._kubectl("create", "namespace", _NAMESPACE)
+        self._kubectl("create", "serviceaccount", _ACCOUNT, f"--namespace={_NAMESPACE}")
         subject = f"--serviceaccount={_NAMESPACE}:{_ACCOUNT}"
-        self._account.kubectl("create", "clusterrolebinding", _ACCOUNT, "--clusterrole=cluster-admin", subject)
+        self._kubectl("create", "clusterrolebinding", _ACCOUNT, "--clusterrole=cluster-admin", subject)
 
     def _flags(self) -> list[str]:
         kubeconfig = yaml.safe_load(self._cluster.kubeconfig.read_text(encoding="utf-8"))
         server = kubeconfig["clusters"][0]["cluster"]
         provider = {
             "endpoint": server["server"],
-            "token": self._account.kubectl("create", "token", _ACCOUNT, f"--namespace={_NAMESPACE}", "--duration=2h").strip(),
+            "token": self._kubectl("create", "token", _ACCOUNT, f"--namespace={_NAMESPACE}", "--duration=2h").strip(),
             "certauthfilepath": self._authority(server["certificate-authority-data"]),
         }
         flags = [f"--providers.kubernetesgateway.{name}={value}" for name, value in provider.items()]

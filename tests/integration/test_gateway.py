@@ -45,7 +45,7 @@ async def data_plane(control_plane: LocalCluster, account: Account, tmp_path_fac
     """Give a gateway that routes; it is there before the operator is, which looks for it once."""
     await asyncio.to_thread(install_kinds, account.kubectl, control_plane.binary("gateway-api.yaml"))
     api = await Api.of(control_plane.kubeconfig)
-    plane = DataPlane(control_plane, account, api, tmp_path_factory.mktemp("traefik"))
+    plane = DataPlane(control_plane, account.kubectl, api, tmp_path_factory.mktemp("traefik"))
     await plane.start()
     yield plane
     await plane.stop()
