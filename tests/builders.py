@@ -263,7 +263,7 @@ def kept(serves: str, *served: str) -> dict[str, Any]:
 
 def a_neighbourhood(policy: PolicySeen | None = None, **changes: Part) -> Surroundings:
     """Return surroundings in which nothing stands in a policy's way."""
-    return replace(Surroundings(sharing_monitor=((policy or a_policy()).identity,)), **changes)
+    return replace(Surroundings(monitor_owners=((policy or a_policy()).identity,)), **changes)
 
 
 def first_pods(weight: int, policy: PolicySeen | None = None) -> int:

@@ -5,24 +5,19 @@ yet, Prometheus when an analysis is due, and a candidate's pod in its smoke test
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
 from retrainer.api.v1alpha1 import seconds
 from retrainer.core import naming
-from retrainer.core.actions import Decision, EnsureMonitor
+from retrainer.core.actions import Decision
+from retrainer.core.identity import Identity
 from retrainer.core.judging import questions_due
 from retrainer.core.kinds import Kind, Ref
 from retrainer.core.line import standing
 from retrainer.core.measurement import Answer, Question
-from retrainer.core.observation import (
-    Observation,
-    PolicySeen,
-    ProbeSeen,
-    RunSeen,
-    ServiceSeen,
-)
+from retrainer.core.observation import Observation, PolicySeen, ProbeSeen, RunSeen
 from retrainer.core.phases import Phase
 from retrainer.core.places import NO_LIMIT, Places, holds_one
 from retrainer.core.run import return_check
@@ -32,8 +27,8 @@ from retrainer.core.template import TemplateSeen
 from retrainer.gateways import features_of
 from retrainer.manifests import seen as parse
 from retrainer.manifests.chores import compared
-from retrainer.manifests.monitor import monitor_digest
-from retrainer.ports import Key, Place, Sources
+from retrainer.manifests.monitor import OWNERS, monitor_digest
+from retrainer.ports import Key, Place, Shared, Sources
 
 
 class Observer:
@@ -50,11 +45,12 @@ class Observer:
         policy = world.policy(key)
         if policy is None:
             return None
-        namespace, serving = key[0], policy.spec.serving
-        services = world.services(namespace)
+        namespace, target = key[0], policy.spec.serving.service.name
         template, volume, features = await asyncio.gather(
             self._template(policy), self._volume_access(policy), self._gateway_features(policy)
         )
+        # A Service that comes after this line wakes the policy, one that came before it is seen below: nothing is awaited in between.
+        world.expose(key, template.labels if template is not None else {})
         runs = tuple(world.runs(key))
         observation = Observation(
             now=self._from.clock.now(),
@@ -63,11 +59,11 @@ class Observer:
             jobs={job.identity.name: job for job in world.jobs(key)},
             pods=tuple(world.pods(key)),
             deployments={one.identity.name: one for one in world.versions(key)},
-            service=next((one for one in services if one.identity.name == serving.service.name), None),
-            route=next((one for one in world.routes(namespace) if one.identity.name == serving.service.name), None),
-            addressed={one.version: one.cluster_ip for one in services if one.policy == key[1] and one.version},
+            service=world.service(namespace, target),
+            route=world.route(namespace, target),
+            addressed={one.version: one.cluster_ip for one in world.services(key) if one.version},
             template=template,
-            surroundings=replace(self._surroundings(policy, services, template, volume), gateway_features=features),
+            surroundings=replace(self._surroundings(policy, template, volume), gateway_features=features),
             alerts=self._from.alerts.of(namespace),
             evaluations=self._from.evaluations.of(key),
         )
@@ -97,13 +93,13 @@ class Observer:
 
     def orphans(self, key: Key) -> Orphans:
         """Return what is left of a policy that does not exist."""
-        namespace, name = key
-        world = self._from.world
-        deployments, services = tuple(world.versions(key)), world.services(namespace)
-        served = {deployment.serves for deployment in deployments}
-        claimed = next((one for one in services if one.policy == name and one.claimed_by), None)
-        unclaimed = next((one for one in services if not one.policy and one.identity.name in served), None)
-        route = next((one for one in world.routes(namespace) if one.policy == name), None)
+        namespace, world = key[0], self._from.world
+        world.expose(key, {})
+        deployments = tuple(world.versions(key))
+        claimed = next((one for one in world.services(key) if one.claimed_by), None)
+        served = (world.service(namespace, name) for name in {deployment.serves for deployment in deployments})
+        unclaimed = next((one for one in served if one is not None and not one.policy), None)
+        route = next(iter(world.routes(key)), None)
         templates = (world.deployment(namespace, one.identity.name.removesuffix(f"-{one.version}")) for one in deployments)
         found = {one.identity.name: one for one in templates if one is not None}
         return Orphans(claimed or unclaimed, deployments, route, tuple(world.pods(key)), found)
@@ -136,34 +132,54 @@ class Observer:
             return None
         return await features_of(self._from.cluster, gateway.parent_refs, policy.identity.namespace)
 
-    def _surroundings(
-        self, policy: PolicySeen, services: Sequence[ServiceSeen], template: TemplateSeen | None, volume: tuple[str, ...] | None
-    ) -> Surroundings:
-        spec, me = policy.spec, policy.identity
-        others = [other for other in self._from.world.policies(me.namespace) if other.identity.uid != me.uid]
-        older = [other for other in others if (other.identity.created, other.identity.name) < (me.created, me.name)]
-        secret, defaults = spec.monitor.database_secret, self._from.defaults
-        current, unwanted = compared(policy, defaults.trainer_image, self._from.world.chores(me.key))
-        sharing = (me, *(other.identity for other in others if other.spec.monitor.database_secret == secret))
+    def _surroundings(self, policy: PolicySeen, template: TemplateSeen | None, volume: tuple[str, ...] | None) -> Surroundings:
+        defaults, serving, spec = self._from.defaults, policy.spec.serving, policy.spec
+        same_target = (
+            *self._older(policy, Shared.SERVICE, serving.service.name),
+            *self._older(policy, Shared.DEPLOYMENT, serving.deployment_ref.name),
+        )
+        current, unwanted = compared(policy, defaults.trainer_image, self._from.world.chores(policy.identity.key))
+        owners, monitor_is_current = self._monitor(policy)
         return Surroundings(
-            older_same_type=_first(older, lambda other: other.spec.model_type == spec.model_type),
-            older_same_target=_first(older, lambda other: _shares_target(other, policy)),
-            foreign_services=_foreign(services, spec.serving.service.name, template),
+            older_same_type=next(iter(self._older(policy, Shared.MODEL_TYPE, spec.model_type)), ""),
+            older_same_target=next(iter(same_target), ""),
+            foreign_services=self._foreign(policy, template),
             metrics_source_known=self._from.metrics.knows(spec.metrics_source),
             queries_allowed=self._from.metrics.allows_queries(spec.metrics_source),
             volume_access=volume,
             routes_are_watched=self._from.world.routes_are_watched(),
             chores_are_current=current,
             unwanted_chores=unwanted,
-            sharing_monitor=sharing,
-            monitor_is_current=self._monitor_is_current(me.namespace, EnsureMonitor(sharing, secret.name, secret.key)),
+            monitor_owners=owners,
+            monitor_is_current=monitor_is_current,
         )
 
-    def _monitor_is_current(self, namespace: str, wanted: EnsureMonitor) -> bool:
-        deployment = self._from.world.deployment(namespace, naming.monitor_name(wanted.secret, wanted.key))
-        defaults = self._from.defaults
-        digest = monitor_digest(namespace, wanted, defaults.trainer_image, defaults.monitor_interval_s)
-        return deployment is not None and deployment.digest == digest
+    def _older(self, policy: PolicySeen, shared: Shared, name: str) -> list[str]:
+        """Return the names of the older policies that share something with a policy."""
+        me = policy.identity
+        sharing = (other.identity for other in self._from.world.policies(me.namespace, shared, name))
+        return [other.name for other in sharing if (other.created, other.name) < (me.created, me.name)]
+
+    def _foreign(self, policy: PolicySeen, template: TemplateSeen | None) -> tuple[str, ...]:
+        """Return the Services that would select a candidate's pods by the template's own labels."""
+        found = self._from.world.services_selecting(policy.identity.namespace, template.labels) if template is not None else []
+        return tuple(sorted(one.identity.name for one in found if one.identity.name != policy.spec.serving.service.name))
+
+    def _monitor(self, policy: PolicySeen) -> tuple[tuple[Identity, ...], bool]:
+        """Return who is to own the monitor of a policy's database, and whether it is as it should be.
+
+        Its owners are those it has that still share it, and this policy as long as they are few: what is owned by the whole namespace
+        would be written again with each policy that comes.
+        """
+        me, secret, defaults = policy.identity, policy.spec.monitor.database_secret, self._from.defaults
+        monitor = self._from.world.deployment(me.namespace, naming.monitor_name(secret.name, secret.key))
+        known = [self._from.world.policy((me.namespace, name)) for name, _ in (monitor.owners if monitor is not None else ())]
+        living = {other.identity.uid: other.identity for other in known if other and other.spec.monitor.database_secret == secret}
+        if len(living) < OWNERS:
+            living[me.uid] = me
+        digest = monitor_digest(me.namespace, secret.name, secret.key, defaults.trainer_image, defaults.monitor_interval_s)
+        current = monitor is not None and monitor.digest == digest and {uid for _, uid in monitor.owners} == living.keys()
+        return tuple(living.values()), current
 
     async def _answers(self, seen: Observation) -> dict[Question, Answer]:
         asked = sorted(questions_due(seen.policy, seen.runs, seen.now), key=lambda question: question.promql)
@@ -201,22 +217,3 @@ def _is_accepted(policy: PolicySeen) -> bool:
     """What was found good once is not asked again before the policy changes."""
     ready = next((entry for entry in policy.status.conditions if entry.type == "Ready"), None)
     return ready is not None and ready.status == "True" and ready.observed_generation == policy.generation
-
-
-def _first(policies: Sequence[PolicySeen], fits: Callable[[PolicySeen], bool]) -> str:
-    return next((policy.identity.name for policy in policies if fits(policy)), "")
-
-
-def _shares_target(one: PolicySeen, other: PolicySeen) -> bool:
-    mine, theirs = one.spec.serving, other.spec.serving
-    return mine.service.name == theirs.service.name or mine.deployment_ref.name == theirs.deployment_ref.name
-
-
-def _foreign(services: Sequence[ServiceSeen], ours: str, template: TemplateSeen | None) -> tuple[str, ...]:
-    """Return the Services that would select a candidate's pods by the template's own labels."""
-    if template is None:
-        return ()
-    labels = set(template.labels.items())
-    return tuple(
-        one.identity.name for one in services if one.identity.name != ours and one.selector and set(one.selector.items()) <= labels
-    )

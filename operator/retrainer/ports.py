@@ -7,7 +7,7 @@ from the adapter's settings, and raise only what `errors.py` names.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Protocol
 
 from retrainer.core.alert import Alert
@@ -96,6 +96,15 @@ class Place(Enum):
     WAITED_FOR = "waited for"
 
 
+class Shared(StrEnum):
+    """What policies of a namespace may have in common."""
+
+    MODEL_TYPE = "model type"
+    SERVICE = "Service"
+    DEPLOYMENT = "Deployment"
+    MONITOR = "monitor"
+
+
 class World(Protocol):
     """What the watches have brought so far, our own latest writes included; a read costs nothing."""
 
@@ -105,8 +114,8 @@ class World(Protocol):
     def policy(self, key: Key) -> PolicySeen | None:
         """Return the policy, or None when it does not exist."""
 
-    def policies(self, namespace: str) -> list[PolicySeen]:
-        """Return the policies of a namespace."""
+    def policies(self, namespace: str, shared: Shared, name: str) -> list[PolicySeen]:
+        """Return the policies of a namespace that name this model type, Service, Deployment, or a database with this monitor."""
 
     def runs(self, key: Key) -> list[RunSeen]:
         """Return the runs of a policy, the oldest first."""
@@ -129,14 +138,29 @@ class World(Protocol):
     def chores(self, key: Key) -> list[ChoreSeen]:
         """Return the CronJobs of a policy."""
 
-    def services(self, namespace: str) -> list[ServiceSeen]:
-        """Return all Services of a namespace."""
+    def service(self, namespace: str, name: str) -> ServiceSeen | None:
+        """Return any Service of a namespace."""
 
-    def routes(self, namespace: str) -> list[RouteSeen]:
-        """Return the HTTPRoutes of ours in a namespace."""
+    def services(self, key: Key) -> list[ServiceSeen]:
+        """Return the Services that carry a policy's label: the one it has claimed, and those of its versions."""
+
+    def services_selecting(self, namespace: str, labels: Mapping[str, str]) -> list[ServiceSeen]:
+        """Return the Services of a namespace that select a pod with these labels."""
+
+    def route(self, namespace: str, name: str) -> RouteSeen | None:
+        """Return an HTTPRoute of ours."""
+
+    def routes(self, key: Key) -> list[RouteSeen]:
+        """Return the HTTPRoutes of ours that carry a policy's label."""
 
     def routes_are_watched(self) -> bool:
         """Say whether the API server knew HTTPRoutes when the watches began."""
+
+    def expose(self, key: Key, labels: Mapping[str, str]) -> None:
+        """Take up the labels that a policy's pods have from its template, for `exposed_to`; none for a policy that is gone."""
+
+    def exposed_to(self, namespace: str, selector: Mapping[str, str]) -> list[Key]:
+        """Return the policies of a namespace whose pods a Service with this selector would select."""
 
     def remember(self, manifest: Manifest) -> None:
         """Take up an object as a write of ours returned it: it counts until the watch brings it or something newer."""

@@ -12,14 +12,22 @@ from retrainer.core.places import holds_one, waits_for_one
 from retrainer.core.route import RouteSeen
 from retrainer.manifests import seen as parse
 from retrainer.manifests.route import route_seen
-from retrainer.ports import Key, Place, World
+from retrainer.ports import Key, Place, Shared, World
 
 Body = Mapping[str, Any]
 
 
-def policies(body: Body) -> dict[Key, PolicySeen]:
-    """Return a policy under its own key."""
-    return {parse.identity(body).key: parse.policy_seen(body)}
+def policies(body: Body) -> dict[tuple[str, str, str], PolicySeen]:
+    """Return a policy by name, and by everything that it may share with another of its namespace."""
+    policy = parse.policy_seen(body)
+    namespace, serving, secret = policy.identity.namespace, policy.spec.serving, policy.spec.monitor.database_secret
+    return {
+        ("name", *policy.identity.key): policy,
+        (Shared.MODEL_TYPE, namespace, policy.spec.model_type): policy,
+        (Shared.SERVICE, namespace, serving.service.name): policy,
+        (Shared.DEPLOYMENT, namespace, serving.deployment_ref.name): policy,
+        (Shared.MONITOR, namespace, naming.monitor_name(secret.name, secret.key)): policy,
+    }
 
 
 def runs(body: Body) -> dict[Key, RunSeen]:
@@ -60,14 +68,25 @@ def deployments(body: Body) -> dict[tuple[str, str, str], DeploymentSeen]:
     return keys
 
 
-def services(body: Body) -> dict[str, ServiceSeen]:
-    """Return any Service by its namespace."""
-    return {parse.identity(body).namespace: parse.service_seen(body)}
+def services(body: Body) -> dict[tuple[str, ...], ServiceSeen]:
+    """Return any Service by name, one that carries a policy's label by that too, and by one label of those that it selects.
+
+    One is enough: pods that it selects have them all, so whoever asks for each label of a pod comes upon every Service that selects it.
+    """
+    service = parse.service_seen(body)
+    namespace = service.identity.namespace
+    keys: dict[tuple[str, ...], ServiceSeen] = {("name", *service.identity.key): service}
+    if service.policy:
+        keys["policy", namespace, service.policy] = service
+    if service.selector:
+        keys["selects", namespace, *min(service.selector.items())] = service
+    return keys
 
 
-def routes(body: Body) -> dict[str, RouteSeen]:
-    """Return an HTTPRoute of ours by its namespace."""
-    return {parse.identity(body).namespace: route_seen(body)}
+def routes(body: Body) -> dict[tuple[str, str, str], RouteSeen]:
+    """Return an HTTPRoute of ours by name, and by its policy."""
+    route = route_seen(body)
+    return {("name", *route.identity.key): route, ("policy", route.identity.namespace, route.policy): route}
 
 
 INDICES: Final[Mapping[str, Callable[[Body], dict[Any, Any]]]] = {
@@ -117,16 +136,28 @@ def for_child(body: Body, _: World | None = None) -> list[Key]:
 
 
 def for_deployment(body: Body, world: World) -> list[Key]:
-    """Return the policies that serve from a Deployment or build their versions from it."""
+    """Return the policies that serve from a Deployment, or build their versions from it, or own the monitor that it is."""
     namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
-    named = [policy.identity.key for policy in world.policies(namespace) if policy.spec.serving.deployment_ref.name == name]
-    return for_child(body) or named
+    return for_child(body) or _for_monitor(body, world) or _naming(world, namespace, Shared.DEPLOYMENT, name)
+
+
+def _for_monitor(body: Body, world: World) -> list[Key]:
+    """Return the owners of a monitor; all who share its database once no owner is left, since it goes with the last."""
+    namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
+    sharing = _naming(world, namespace, Shared.MONITOR, name)
+    named = {(namespace, owner["name"]) for owner in body["metadata"].get("ownerReferences") or ()}
+    return [key for key in sharing if key in named] or sharing
 
 
 def for_service(body: Body, world: World) -> list[Key]:
-    """Return every policy of the namespace: any Service may be a target, or select a candidate's pods. Services change seldom."""
-    here = [policy.identity.key for policy in world.policies(body["metadata"]["namespace"])]
-    return sorted({*for_child(body), *here})
+    """Return the policies that a Service concerns: by its label, as the target of one, or because it would select a candidate's pods."""
+    namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
+    selected = world.exposed_to(namespace, body["spec"].get("selector") or {})
+    return sorted({*for_child(body), *_naming(world, namespace, Shared.SERVICE, name), *selected})
+
+
+def _naming(world: World, namespace: str, shared: Shared, name: str) -> list[Key]:
+    return [policy.identity.key for policy in world.policies(namespace, shared, name)]
 
 
 WAKES: Final[Mapping[str, Callable[[Body, World], list[Key]]]] = {

@@ -47,7 +47,7 @@ async def test_an_api_server_that_is_away_is_asked_again() -> None:
 
 def world(by: dict[str, object], *, watched: bool = False) -> WatchedWorld:
     made = WatchedWorld()
-    made.attach({"policies": {KEY: [a_policy(**by)]}} | ({"routes": {}} if watched else {}))
+    made.attach({"policies": {("name", *KEY): [a_policy(**by)]}} | ({"routes": {}} if watched else {}))
     return made
 
 

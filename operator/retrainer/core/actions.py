@@ -52,7 +52,7 @@ class ExpireJob:
 
 @dataclass(frozen=True, slots=True)
 class EnsureMonitor:
-    """Apply the monitor of the policy's database, owned by all policies that share it."""
+    """Apply the monitor of the policy's database, owned by some of the policies that share it."""
 
     owners: tuple[Identity, ...]
     secret: str

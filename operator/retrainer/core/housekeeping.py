@@ -60,7 +60,7 @@ def _monitor(seen: Observation) -> list[Effect]:
     if problem(seen) is not None or seen.surroundings.monitor_is_current:
         return []
     secret = seen.policy.spec.monitor.database_secret
-    return [EnsureMonitor(seen.surroundings.sharing_monitor, secret.name, secret.key)]
+    return [EnsureMonitor(seen.surroundings.monitor_owners, secret.name, secret.key)]
 
 
 def _adoption(seen: Observation) -> list[Effect]:

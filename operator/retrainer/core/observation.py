@@ -137,6 +137,8 @@ class DeploymentSeen:
     serves: str = ""
     """Of a version's: the Service it serves behind."""
     ready: int = 0
+    owners: tuple[tuple[str, str], ...] = ()
+    """Of a monitor: names and UIDs of the policies that own it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ class Surroundings:
     """Whether the policy's metrics source takes PromQL of the policy's own."""
     volume_access: tuple[str, ...] | None = None
     """Access modes of the volume claim; None when it was not looked at, empty when it does not exist."""
-    sharing_monitor: tuple[Identity, ...] = ()
-    """All policies of the namespace with the same database, this one included."""
+    monitor_owners: tuple[Identity, ...] = ()
+    """The policies that are to own the monitor of the policy's database."""
     monitor_is_current: bool = True
     chores_are_current: bool = True
     """Whether every CronJob that the policy asks for is there as it should be."""

@@ -1,5 +1,6 @@
 """The monitor of a database: the only thing that touches Postgres on the operator's behalf, in the tenant's namespace."""
 
+from functools import lru_cache
 from typing import Final
 
 from retrainer.core import naming
@@ -10,18 +11,19 @@ from retrainer.manifests.metadata import RESTRICTED, UNPRIVILEGED, digest, metad
 
 ROLE: Final = "retrainer-monitor"
 PORT: Final = 9101
+OWNERS: Final = 8
+"""How many policies own a monitor at most: one would do, and several let it outlive any of them without a gap."""
 
 
 def monitor(namespace: str, wanted: EnsureMonitor, image: str, interval_s: int) -> tuple[Manifest, ...]:
-    """Return ServiceAccount, RoleBinding and Deployment, owned by every policy that shares the database.
+    """Return ServiceAccount, RoleBinding and Deployment, the last with the owners that it is to have.
 
     The RoleBinding is to the chart's read-only ClusterRole, the only one the operator may bind. An init container migrates the schema.
     """
     owners = [owned_by(Kind.POLICY, owner, controller=False) for owner in sorted(wanted.owners, key=lambda owner: owner.uid)]
-    name = naming.monitor_name(wanted.secret, wanted.key)
-    deployment = _deployment(namespace, name, wanted, image, interval_s)
-    deployment["metadata"]["ownerReferences"] = owners
+    deployment = _deployment(namespace, wanted.secret, wanted.key, image, interval_s)
     deployment["metadata"]["annotations"] = {naming.MANIFEST_DIGEST: digest(deployment)}
+    deployment["metadata"]["ownerReferences"] = owners
     account = {
         "apiVersion": Kind.SERVICE_ACCOUNT.api_version,
         "kind": Kind.SERVICE_ACCOUNT.kind,
@@ -37,23 +39,24 @@ def monitor(namespace: str, wanted: EnsureMonitor, image: str, interval_s: int) 
     return account, binding, deployment
 
 
-def monitor_digest(namespace: str, wanted: EnsureMonitor, image: str, interval_s: int) -> str:
-    """Return the digest that the monitor's Deployment carries when it is as it should be."""
-    found: str = monitor(namespace, wanted, image, interval_s)[-1]["metadata"]["annotations"][naming.MANIFEST_DIGEST]
-    return found
+@lru_cache(maxsize=256)
+def monitor_digest(namespace: str, secret: str, key: str, image: str, interval_s: int) -> str:
+    """Return the digest that the monitor's Deployment carries when it is as it should be, whoever owns it."""
+    return digest(_deployment(namespace, secret, key, image, interval_s))
 
 
-def _deployment(namespace: str, name: str, wanted: EnsureMonitor, image: str, interval_s: int) -> Manifest:
-    meta = metadata(namespace, name, wanted.owners[0].name, component=Component.MONITOR)
+def _deployment(namespace: str, secret: str, key: str, image: str, interval_s: int) -> Manifest:
+    name = naming.monitor_name(secret, key)
+    meta = metadata(namespace, name, "", component=Component.MONITOR)
     del meta["labels"][naming.POLICY]  # it may belong to several
     labels = meta["labels"] | {naming.MONITORS: name}
     meta["labels"] = labels
-    database = {"name": "DATABASE_URL", "valueFrom": {"secretKeyRef": {"name": wanted.secret, "key": wanted.key}}}
+    database = {"name": "DATABASE_URL", "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}}
     mounts = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108 - an emptyDir
     common = {"image": image, "securityContext": RESTRICTED, "volumeMounts": mounts}
     environment = [
         database,
-        {"name": "DATABASE_SECRET", "value": f"{wanted.secret}/{wanted.key}"},
+        {"name": "DATABASE_SECRET", "value": f"{secret}/{key}"},
         {"name": "POD_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
         {"name": "PORT", "value": str(PORT)},
         {"name": "MONITOR_INTERVAL", "value": f"{interval_s}s"},

@@ -123,7 +123,12 @@ def deployment_seen(body: Body) -> DeploymentSeen:
         serves=labels.get(naming.SERVES, "") if ours else "",
         ready=(body.get("status") or {}).get("readyReplicas", 0),
         digest=annotations.get(naming.MANIFEST_DIGEST, ""),
+        owners=_owners(body) if naming.MONITORS in labels else (),
     )
+
+
+def _owners(body: Body) -> tuple[tuple[str, str], ...]:
+    return tuple((owner["name"], owner["uid"]) for owner in body["metadata"].get("ownerReferences") or ())
 
 
 def service_seen(body: Body) -> ServiceSeen:

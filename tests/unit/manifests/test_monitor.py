@@ -15,25 +15,27 @@ def test_a_monitor_has_an_account_a_read_only_role_and_one_pod() -> None:
     assert (deployment["spec"]["replicas"], deployment["spec"]["strategy"]) == (1, {"type": "Recreate"})
 
 
-def test_it_is_owned_by_every_policy_that_shares_the_database_and_controlled_by_none() -> None:
+def test_it_is_owned_by_the_policies_it_is_given_and_controlled_by_none() -> None:
     owners = monitor("members", WANTED, "trainer:1", 30)[-1]["metadata"]["ownerReferences"]
     assert [owner["name"] for owner in owners] == ["churn-risk", "workload"]
     assert not any(owner.get("controller") or owner.get("blockOwnerDeletion") for owner in owners)
 
 
-def test_its_digest_is_stable_whoever_of_the_owners_asks() -> None:
-    turned = replace(WANTED, owners=tuple(reversed(WANTED.owners)))
+def test_its_digest_is_stable_whoever_owns_it() -> None:
+    turned, fewer = replace(WANTED, owners=tuple(reversed(WANTED.owners))), replace(WANTED, owners=WANTED.owners[:1])
     assert monitor("members", turned, "trainer:1", 30) == monitor("members", WANTED, "trainer:1", 30)
-    assert monitor_digest("members", turned, "trainer:1", 30) == monitor_digest("members", WANTED, "trainer:1", 30)
+    for wanted in (WANTED, fewer):
+        annotations = monitor("members", wanted, "trainer:1", 30)[-1]["metadata"]["annotations"]
+        assert annotations == {naming.MANIFEST_DIGEST: monitor_digest("members", "platform-db", "url", "trainer:1", 30)}
 
 
 def test_its_digest_changes_with_anything_that_matters() -> None:
     asked = {
-        monitor_digest("members", WANTED, "trainer:1", 30),
-        monitor_digest("members", WANTED, "trainer:2", 30),
-        monitor_digest("members", WANTED, "trainer:1", 60),
-        monitor_digest("members", replace(WANTED, key="other"), "trainer:1", 30),
-        monitor_digest("members", replace(WANTED, owners=WANTED.owners[:1]), "trainer:1", 30),
+        monitor_digest("members", "platform-db", "url", "trainer:1", 30),
+        monitor_digest("members", "platform-db", "url", "trainer:2", 30),
+        monitor_digest("members", "platform-db", "url", "trainer:1", 60),
+        monitor_digest("members", "platform-db", "other", "trainer:1", 30),
+        monitor_digest("others", "platform-db", "url", "trainer:1", 30),
     }
     assert len(asked) == 5
 

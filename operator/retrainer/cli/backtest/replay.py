@@ -164,7 +164,7 @@ class _World:
             pods=_ready_pod(policy.identity, champion.version) if champion else (),
             service=_service(policy, champion.version if champion else ""),
             template=self._template,
-            surroundings=Surroundings(sharing_monitor=(policy.identity,)),
+            surroundings=Surroundings(monitor_owners=(policy.identity,)),
             alerts=self._alerts,
             evaluations=dict(self._evaluations),
         )

@@ -1,0 +1,100 @@
+"""Many policies at once on an API server in memory: their rounds go on side by side, and watches bring what comes of them."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from typing_extensions import override
+
+from retrainer import waking
+from retrainer.adapters.world import WatchedWorld
+from retrainer.core.kinds import Kind, Manifest, Ref
+from retrainer.core.triggers.evaluation import Evaluation
+from retrainer.inbox import Inbox
+from retrainer.ports import Alerts, Defaults, Evaluations, Key, Sources
+from retrainer.reconcile import Reconciler
+from retrainer.telemetry import Telemetry
+from tests.builders import a_policy
+from tests.fakes import FakeClock, FakeCluster, FakeMetrics, FakeProber
+
+
+def indices_of(bodies: Iterable[Manifest]) -> dict[str, dict[Any, list[Any]]]:
+    """Return the indices as the watches fill them with these objects."""
+    indices: dict[str, dict[Any, list[Any]]] = {index: {} for index in waking.INDICES}
+    for one in bodies:
+        for index, keys in waking.INDICES.items():
+            if waking.KINDS[index] is Kind.of(one):
+                for key, found in keys(one).items():
+                    indices[index].setdefault(key, []).append(found)
+    return indices
+
+
+class SlowCluster(FakeCluster):
+    """Other rounds come between a write that was decided and the write."""
+
+    @override
+    async def write_status(self, ref: Ref, status: Manifest) -> Manifest:
+        await asyncio.sleep(0)
+        return await super().write_status(ref, status)
+
+
+class NothingAsked(Evaluations):
+    @override
+    def of(self, key: Key) -> dict[str, Evaluation]:
+        return {}
+
+
+class Fleet:
+    """Policies of one namespace, their API server and their operator."""
+
+    def __init__(self, limit: int, names: Sequence[str] = tuple(f"model-{number}" for number in range(6))) -> None:
+        self.names = names
+        self.cluster, self.world = SlowCluster(), WatchedWorld()
+        alerts: Alerts = Inbox()
+        sources = Sources(
+            self.world,
+            self.cluster,
+            FakeMetrics(),
+            FakeProber(),
+            FakeClock(),
+            alerts,
+            NothingAsked(),
+            Defaults("trainer:1", 60, "pod-0", limit),
+        )
+        self.reconcile = Reconciler(sources, Telemetry())
+
+    async def starts(self) -> None:
+        claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"namespace": "members", "name": "models"}}
+        await self.cluster.create(claim | {"spec": {"accessModes": ["ReadWriteMany"]}})
+        for name in self.names:
+            template = {"metadata": {"labels": {"app": name}}, "spec": {"containers": [{"name": "server", "image": "server:1"}]}}
+            meta = {"namespace": "members", "name": f"{name}-api"}
+            spec = {"replicas": 0, "template": template}
+            await self.cluster.create({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": meta, "spec": spec})
+            serving = {"deployment_ref": {"name": f"{name}-api"}, "service": {"name": name}}
+            wanted = a_policy(name, model_type=name.replace("-", "_"), serving=serving).spec.wire()
+            meta = {"namespace": "members", "name": name}
+            await self.cluster.create({"apiVersion": Kind.POLICY.api_version, "kind": Kind.POLICY.kind, "metadata": meta, "spec": wanted})
+
+    async def rounds(self, times: int = 4) -> None:
+        """Let every policy have its round at the same time, so many times, and the watches bring what came of it."""
+        for _ in range(times):
+            await self.watch()
+            await asyncio.gather(*(self.reconcile(("members", name)) for name in self.names))
+        await self.watch()
+
+    async def watch(self) -> None:
+        kinds = dict.fromkeys(waking.KINDS.values())
+        self.world.attach(indices_of([body for kind in kinds for body in await self.cluster.list(Ref(kind, "", ""))]))
+
+    async def phases(self) -> dict[str, str]:
+        runs = await self.cluster.list(Ref(Kind.RUN, "members", ""))
+        return {run["metadata"]["name"]: (run.get("status") or {}).get("phase", "Pending") for run in runs}
+
+    async def reason(self, run: str) -> str:
+        found = await self.cluster.get(Ref(Kind.RUN, "members", run))
+        return str((found or {})["status"]["reason"])
+
+    async def ends(self, run: str) -> None:
+        """Have somebody abort a run."""
+        await self.cluster.patch(Ref(Kind.RUN, "members", run), {"metadata": {"annotations": {"retrainer.dev/abort": run}}})
