@@ -29,6 +29,7 @@ from retrainer.manifests import seen as parse
 from retrainer.manifests.chores import compared
 from retrainer.manifests.monitor import OWNERS, monitor_digest
 from retrainer.ports import Key, Place, Shared, Sources
+from retrainer.templates import Templates
 
 
 class Observer:
@@ -36,7 +37,7 @@ class Observer:
 
     def __init__(self, sources: Sources) -> None:
         self._from = sources
-        self._templates: dict[str, TemplateSeen] = {}
+        self._templates = Templates()
         self._taking: set[str] = set()
 
     async def observe(self, key: Key) -> Observation | None:
@@ -95,6 +96,7 @@ class Observer:
         """Return what is left of a policy that does not exist."""
         namespace, world = key[0], self._from.world
         world.expose(key, {})
+        self._templates.forget(key)
         deployments = tuple(world.versions(key))
         claimed = next((one for one in world.services(key) if one.claimed_by), None)
         served = (world.service(namespace, name) for name in {deployment.serves for deployment in deployments})
@@ -109,12 +111,14 @@ class Observer:
         known = self._from.world.deployment(namespace, name)
         if known is None:
             return None
-        read = self._templates.get(known.identity.uid)
-        if read is None or read.generation != known.generation:
+        key, uid = policy.identity.key, known.identity.uid
+        read = self._templates.get(key, uid, known.generation)
+        if read is None:
             body = await self._from.cluster.get(Ref(Kind.DEPLOYMENT, namespace, name))
             if body is None:
                 return None
-            read = self._templates[known.identity.uid] = parse.template_seen(body)
+            read = parse.template_seen(body)
+            self._templates.put(key, uid, read)
         return read
 
     async def _volume_access(self, policy: PolicySeen) -> tuple[str, ...] | None:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from typing_extensions import override
 
+from retrainer.policy_figures import PolicyFigures
 from retrainer.ports import Gauges
 from retrainer.workqueue import Observer
 
@@ -26,6 +27,8 @@ class Telemetry(Observer, Gauges):
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)
+        self._policies = PolicyFigures()
+        registry.register(self._policies)
         self._rounds = Histogram(
             "retrainer_operator_reconcile_seconds", "How long a round took", ["result"], registry=registry, buckets=_SECONDS
         )
@@ -39,8 +42,6 @@ class Telemetry(Observer, Gauges):
         )
         self._queries = Counter("retrainer_operator_prometheus_queries", "Questions to Prometheus", ["result"], registry=registry)
         self._alerts = Counter("retrainer_operator_alerts", "Alerts received by the webhook", ["result"], registry=registry)
-        self._ready = Gauge("retrainer_policy_ready", "Whether the policy is Ready", _POLICY, registry=registry)
-        self._weight = Gauge("retrainer_candidate_weight", "Percent of traffic asked for the candidate", _POLICY, registry=registry)
         self._share = Gauge(
             "retrainer_candidate_observed_share_ratio",
             "Share of the requests since the step began that the candidate answered, as of the latest analysis; absent outside a canary",
@@ -58,11 +59,6 @@ class Telemetry(Observer, Gauges):
         self._cycles = Histogram(
             "retrainer_operator_evaluation_seconds", "How long a cycle of evaluations took", ["lane"], registry=registry, buckets=_SECONDS
         )
-        self._values = Gauge("retrainer_trigger_value", "A trigger's live figure", [*_POLICY, "trigger"], registry=registry)
-        self._triggers = Gauge(
-            "retrainer_trigger_state", "1 for the state a trigger is in", [*_POLICY, "trigger", "state", "reason"], registry=registry
-        )
-        self._shown: dict[tuple[str, str], dict[str, tuple[str, str]]] = {}
         self._refusals = Counter(
             "retrainer_trigger_refusals",
             "Times a trigger that asked for a run was refused, by the reason in status.triggers",
@@ -104,8 +100,7 @@ class Telemetry(Observer, Gauges):
 
     def show_policy(self, namespace: str, policy: str, *, ready: bool, candidate_weight: int) -> None:
         """Show a policy's state; the weight is in percent."""
-        self._ready.labels(namespace, policy).set(ready)
-        self._weight.labels(namespace, policy).set(candidate_weight)
+        self._policies.show_policy((namespace, policy), ready=ready, candidate_weight=candidate_weight)
 
     def show_share(self, namespace: str, policy: str, share: float | None) -> None:
         """Show the share of the requests (0 to 1) that the candidate was seen to answer; None takes it away."""
@@ -121,20 +116,11 @@ class Telemetry(Observer, Gauges):
 
     @override
     def show_value(self, key: tuple[str, str], trigger: str, value: float | None) -> None:
-        if value is None:
-            self._values.remove(*key, trigger)
-        else:
-            self._values.labels(*key, trigger).set(value)
+        self._policies.show_value(key, trigger, value)
 
     def show_triggers(self, namespace: str, policy: str, triggers: Mapping[str, tuple[str, str]]) -> None:
         """Show state and reason of each of a policy's triggers, as its status gives them."""
-        shown = self._shown.pop((namespace, policy), {})
-        for trigger, told in shown.items() - triggers.items():
-            self._triggers.remove(namespace, policy, trigger, *told)
-        for trigger, told in triggers.items() - shown.items():
-            self._triggers.labels(namespace, policy, trigger, *told).set(1)
-        if triggers:
-            self._shown[namespace, policy] = dict(triggers)
+        self._policies.show_triggers((namespace, policy), triggers)
 
     def count_run(self, namespace: str, policy: str, outcome: str) -> None:
         """Count a run that ended."""
@@ -150,8 +136,8 @@ class Telemetry(Observer, Gauges):
 
     def forget_policy(self, namespace: str, policy: str) -> None:
         """Take away the series of a policy that is gone."""
-        self.show_triggers(namespace, policy, {})
-        for metric in (self._ready, self._weight, self._share, self._runs, self._values, self._refusals):
+        self._policies.forget((namespace, policy))
+        for metric in (self._share, self._runs, self._refusals):
             metric.remove_by_labels({"namespace": namespace, "policy": policy})
 
 

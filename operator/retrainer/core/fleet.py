@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from string import Template
 from typing import Final
 
@@ -97,6 +98,7 @@ def single(answer: Answer) -> Measurement:
     return Value(answer.series[0].value, 0)
 
 
+@lru_cache(maxsize=1024)
 def schema_questions(source: str, only: str = "") -> tuple[Question, Question]:
     """Return the questions for every changed column, and for whether champions still accept their table, which always has an answer.
 

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from string import Template
 from typing import Final
 
@@ -113,6 +114,7 @@ def questions(preset: Preset, source: str, namespace: str, model_type: str, wind
     return _questions(preset, source, window_s, "model_version", selector(namespace, model_type))
 
 
+@lru_cache(maxsize=1024)
 def fleet_questions(preset: Preset, source: str, window_s: int, only: str = "") -> tuple[Question, Question]:
     """Return the same two questions about all models at once, or about those alone that a `selector` selects."""
     return _questions(preset, source, window_s, FLEET, only)

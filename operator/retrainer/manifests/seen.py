@@ -4,11 +4,15 @@ import contextlib
 import json
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from retrainer.api.v1alpha1 import ModelRetrainPolicySpec, ModelRetrainPolicyStatus, ModelRetrainRunSpec, ModelRetrainRunStatus
 from retrainer.api.v1alpha1.command import COMMAND_LIMIT
-from retrainer.api.v1alpha1.common import cut
+from retrainer.api.v1alpha1.common import Model, cut
+from retrainer.api.v1alpha1.rollout import Gate, Rollout
+from retrainer.api.v1alpha1.training import DataQuality, Training
+from retrainer.api.v1alpha1.triggers import Trigger, TriggerPolicy
 from retrainer.core import naming
 from retrainer.core.chore import ChoreSeen
 from retrainer.core.identity import Identity
@@ -18,6 +22,13 @@ from retrainer.manifests import withdrawal
 
 Body = Mapping[str, Any]
 
+_PARTS: Final[Mapping[str, type[Model]]] = {
+    "triggerPolicy": TriggerPolicy,
+    "dataQuality": DataQuality,
+    "training": Training,
+    "gate": Gate,
+    "rollout": Rollout,
+}
 _STARTING: Final = frozenset({"ContainerCreating", "PodInitializing"})
 _PULLING: Final = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"})
 _LAST_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
@@ -35,12 +46,24 @@ def policy_seen(body: Body) -> PolicySeen:
     return PolicySeen(
         identity=identity(body),
         generation=body["metadata"]["generation"],
-        spec=ModelRetrainPolicySpec.model_validate(body["spec"]),
+        spec=ModelRetrainPolicySpec.model_validate(_with_shared_parts(body["spec"])),
         status=ModelRetrainPolicyStatus.model_validate(body.get("status") or {}),
         pause=_asked(body, naming.PAUSE),
         resume=_asked(body, naming.RESUME),
         rollback=_asked(body, naming.ROLLBACK),
     )
+
+
+def _with_shared_parts(spec: Body) -> dict[str, Any]:
+    """Return a policy's spec with those parts of it as models that are alike in many policies: the alike ones are one object."""
+    shared = {name: _shared(model, json.dumps(spec[name])) for name, model in _PARTS.items() if spec.get(name) is not None}
+    triggers = [_shared(Trigger, json.dumps(trigger)) for trigger in spec.get("triggers") or ()]
+    return {**spec, **shared, "triggers": triggers}
+
+
+@lru_cache(maxsize=1024)
+def _shared(model: type[Model], text: str) -> Model:
+    return model.model_validate_json(text)
 
 
 def run_seen(body: Body) -> RunSeen:
