@@ -10,6 +10,7 @@ from retrainer import waking
 from retrainer.adapters.world import WatchedWorld
 from retrainer.core.kinds import Kind, Manifest, Ref
 from retrainer.core.triggers.evaluation import Evaluation
+from retrainer.errors import Unavailable
 from retrainer.inbox import Inbox
 from retrainer.ports import Alerts, Defaults, Evaluations, Key, Sources
 from retrainer.reconcile import Reconciler
@@ -30,12 +31,17 @@ def indices_of(bodies: Iterable[Manifest]) -> dict[str, dict[Any, list[Any]]]:
 
 
 class SlowCluster(FakeCluster):
-    """Other rounds come between a write that was decided and the write."""
+    """Other rounds come between a write that was decided and the write, and the answer to one that takes a place may be lost."""
+
+    loses_answers = False
 
     @override
     async def write_status(self, ref: Ref, status: Manifest) -> Manifest:
         await asyncio.sleep(0)
-        return await super().write_status(ref, status)
+        written = await super().write_status(ref, status)
+        if self.loses_answers and status.get("phase") == "Validating":
+            raise Unavailable("no answer")
+        return written
 
 
 class NothingAsked(Evaluations):
@@ -80,8 +86,15 @@ class Fleet:
         """Let every policy have its round at the same time, so many times, and the watches bring what came of it."""
         for _ in range(times):
             await self.watch()
-            await asyncio.gather(*(self.reconcile(("members", name)) for name in self.names))
+            await self.round()
         await self.watch()
+
+    async def round(self, *names: str) -> None:
+        """Let policies, all unless named, have a round at the same time on what the watches have brought; some may get no answer."""
+        ends = await asyncio.gather(*(self.reconcile(("members", name)) for name in names or self.names), return_exceptions=True)
+        for end in ends:
+            if isinstance(end, BaseException) and not isinstance(end, Unavailable):
+                raise end
 
     async def watch(self) -> None:
         kinds = dict.fromkeys(waking.KINDS.values())

@@ -38,7 +38,7 @@ class Observer:
     def __init__(self, sources: Sources) -> None:
         self._from = sources
         self._templates = Templates()
-        self._taking: set[str] = set()
+        self._taking: dict[Key, frozenset[str]] = {}
 
     async def observe(self, key: Key) -> Observation | None:
         """Return what is to be seen of a policy, or None when it does not exist."""
@@ -70,26 +70,28 @@ class Observer:
         )
         answers, probe, heard = await asyncio.gather(self._answers(observation), self._probe(observation), self._service_probe(observation))
         # Last, since no round of another policy may come between counting the places and taking one.
-        return replace(observation, answers=answers, probe=probe, service_probe=heard, places=self._places())
+        return replace(observation, answers=answers, probe=probe, service_probe=heard, places=self._places(key))
 
     @contextmanager
     def taking_places(self, seen: Observation, decision: Decision) -> Iterator[None]:
-        """Hold the places that a decision takes until it is on record: other policies' rounds go on meanwhile."""
-        taken = {
-            run.identity.uid for run in seen.runs if holds_one(run.spec, decision.runs[run.name]) and not holds_one(run.spec, run.status)
-        }
-        self._taking |= taken
-        try:
-            yield
-        finally:
-            self._taking -= taken
+        """Hold the places that a decision takes until it is on record: other policies' rounds go on meanwhile.
 
-    def _places(self) -> Places:
+        A round that fails holds them until the policy's next: what it wrote may have arrived though its answer was lost.
+        """
+        key = seen.policy.identity.key
+        self._taking[key] = frozenset(
+            run.identity.uid for run in seen.runs if holds_one(run.spec, decision.runs[run.name]) and not holds_one(run.spec, run.status)
+        )
+        yield
+        del self._taking[key]
+
+    def _places(self, key: Key) -> Places:
+        self._taking.pop(key, None)
         limit = self._from.defaults.max_concurrent_runs
         if not limit:
             return NO_LIMIT
         world = self._from.world
-        taken = {run.identity.uid for run in world.places(Place.TAKEN)} | self._taking
+        taken = {run.identity.uid for run in world.places(Place.TAKEN)}.union(*self._taking.values())
         return Places(limit, len(taken), tuple(standing(run) for run in world.places(Place.WAITED_FOR)))
 
     def orphans(self, key: Key) -> Orphans:
@@ -97,6 +99,7 @@ class Observer:
         namespace, world = key[0], self._from.world
         world.expose(key, {})
         self._templates.forget(key)
+        self._taking.pop(key, None)
         deployments = tuple(world.versions(key))
         claimed = next((one for one in world.services(key) if one.claimed_by), None)
         served = (world.service(namespace, name) for name in {deployment.serves for deployment in deployments})

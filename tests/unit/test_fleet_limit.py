@@ -19,6 +19,20 @@ async def test_rounds_at_the_same_time_never_take_a_place_too_many(limit: int) -
     assert {await fleet.reason(f"{name}-1") for name in fleet.names[limit:]} == {"FleetLimit"}
 
 
+async def test_a_place_whose_write_got_no_answer_is_not_given_away_before_it_is_known_what_became_of_it() -> None:
+    fleet = Fleet(2)
+    await fleet.starts()
+    await fleet.watch()
+    fleet.cluster.loses_answers = True
+    for _ in range(3):
+        await fleet.round()
+    await fleet.round(*fleet.names[2:])
+    assert with_a_place(await fleet.phases()) == ["model-0-1", "model-1-1"]
+    fleet.cluster.loses_answers = False
+    await fleet.rounds()
+    assert with_a_place(await fleet.phases()) == ["model-0-1", "model-1-1"]
+
+
 async def test_a_place_that_is_left_is_the_oldests_who_waits() -> None:
     fleet = Fleet(2)
     await fleet.starts()
