@@ -8,6 +8,7 @@ from retrainer.core.actions import Announcement, Decision, Effect, SendTraffic, 
 from retrainer.core.arbitration import EVIDENCE_LIMIT, Arbitration, arbitrate, next_run_number
 from retrainer.core.commands import policy_commands, run_commands
 from retrainer.core.cure import with_cure
+from retrainer.core.drift import on_record
 from retrainer.core.housekeeping import handled_alerts, tidy
 from retrainer.core.named_version import redeployment
 from retrainer.core.observation import Observation, RunSeen
@@ -40,6 +41,7 @@ def decide(seen: Observation) -> Decision:
             "versions": kept_versions(seen, runs),
         }
     )
+    runs = on_record(runs, status.champion, seen)
     waits = [step.after for step in steps.values() if step.after is not None]
     if arbitration.look_again_in is not None:
         waits.append(arbitration.look_again_in)

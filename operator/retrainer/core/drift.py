@@ -1,8 +1,11 @@
 """What the live figures say of the champion: two conditions, and the baselines that are frozen for it."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
-from retrainer.api.v1alpha1.policy_status import Baseline, TriggerStatus, VersionStatus
+from retrainer.api.v1alpha1 import ModelRetrainRunStatus
+from retrainer.api.v1alpha1.baseline import Baseline
+from retrainer.api.v1alpha1.policy_status import TriggerStatus, VersionStatus
 from retrainer.api.v1alpha1.triggers import Trigger
 from retrainer.core.measurement import NoDataReason
 from retrainer.core.observation import Observation
@@ -63,6 +66,22 @@ def with_baselines(champion: VersionStatus | None, seen: Observation) -> Version
         frozen += [taken] if taken else []
     baselines = tuple(frozen)
     return champion if baselines == champion.baseline else champion.model_copy(update={"baseline": baselines})
+
+
+def on_record(
+    runs: Mapping[str, ModelRetrainRunStatus], champion: VersionStatus | None, seen: Observation
+) -> dict[str, ModelRetrainRunStatus]:
+    """Return the runs, the latest that brought the champion with its baselines: the policy forgets them once another two have served."""
+    told = dict(runs)
+    latest = next((run.name for run in reversed(seen.runs) if champion and runs[run.name].version == champion.version), None)
+    if latest is not None and champion is not None and champion.baseline:
+        told[latest] = runs[latest].model_copy(update={"baseline": champion.baseline})
+    return told
+
+
+def baselines_on_record(runs: Mapping[str, ModelRetrainRunStatus], version: str) -> tuple[Baseline, ...]:
+    """Return the baselines that a version's runs have on record."""
+    return next((one.baseline for one in runs.values() if one.version == version and one.baseline), ())
 
 
 def _taken(rule: Rule, champion: VersionStatus, seen: Observation) -> Baseline | None:

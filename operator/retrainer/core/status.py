@@ -8,7 +8,7 @@ from retrainer.api.v1alpha1.common import cut
 from retrainer.api.v1alpha1.policy_status import LastOutcome, TrafficStatus, TriggerStatus, VersionStatus
 from retrainer.core import adoption, naming
 from retrainer.core.acceptance import problem
-from retrainer.core.drift import figures_told, with_baselines
+from retrainer.core.drift import baselines_on_record, figures_told, with_baselines
 from retrainer.core.holding import held
 from retrainer.core.limits import circuit_is_open
 from retrainer.core.named_version import pin_problem
@@ -158,7 +158,8 @@ def _role(seen: Observation, version: str | None, before: VersionStatus | None, 
     known = next((role for role in remembered if role is not None and role.version == version), None)
     for name, status in runs.items():
         if status.version == version:
-            digest, baseline = status.result.digest if status.result else "", known.baseline if known else ()
+            digest = status.result.digest if status.result else ""
+            baseline = known.baseline if known else baselines_on_record(runs, version)
             return VersionStatus(version=version, digest=digest, run=name, since=_since(status, before, seen.now), baseline=baseline)
     return known.model_copy(update={"since": seen.now}) if known else VersionStatus(version=version, since=seen.now)
 

@@ -173,3 +173,20 @@ def test_a_baseline_goes_where_its_version_goes() -> None:
     back = status_of(seen(replace(policy, status=after), made_it, promoted))
     assert back.champion is not None
     assert back.champion.baseline == after.previous.baseline
+
+
+def test_a_version_that_had_lost_its_place_comes_back_with_its_baseline() -> None:
+    mine = {"trigger": "drop", "figure": "Accuracy over 60 s", "value": 0.9, "samples": 100, "from": NOW, "to": NOW}
+    drop = {"name": "drop", "metric": {"preset": "Accuracy", "max_drop": 0.05, "window": "60s"}}
+    old = {"version": CHAMPION, "since": NOW - timedelta(days=20), "baseline": [mine]}
+    policy, made_it = a_policy(triggers=[drop], status={"champion": old}), a_run(Phase.FINISHED, number=51, version=CHAMPION)
+    serving = decide(seen(policy, made_it))
+    on_record = replace(made_it, status=serving.runs[made_it.name])
+    assert [one.value for one in on_record.status.baseline] == [0.9]
+    assert decide(seen(replace(policy, status=serving.policy), on_record)).runs[made_it.name] == on_record.status, "once"
+
+    later = replace(policy, status=a_policy(status={"champion": {"version": CANDIDATE, "since": NOW}}).status)
+    back = decide(seen(later, on_record)).policy.champion
+
+    assert back is not None
+    assert (back.version, [one.value for one in back.baseline]) == (CHAMPION, [0.9])

@@ -5,20 +5,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, FiniteFloat
 
+from retrainer.api.v1alpha1.baseline import Baselines
 from retrainer.api.v1alpha1.command import Commands
 from retrainer.api.v1alpha1.common import Conditions, Message, Model, Name, Reason, Time, VersionName
 from retrainer.api.v1alpha1.triggers import TriggerName
-
-
-class Baseline(Model):
-    """A version's own figure, frozen: what `maxDrop` and `maxRise` of one trigger count from."""
-
-    trigger: TriggerName = Field(description="The trigger whose figure it is.")
-    figure: Annotated[str, Field(max_length=40)] = Field(description="Which figure, over which window; another one has no baseline yet.")
-    value: FiniteFloat = Field(description="The figure, in its preset's unit.")
-    samples: Annotated[FiniteFloat, Field(ge=0)] = Field(description="From how many samples.")
-    from_: Time = Field(alias="from", description="The beginning of the window it was taken over.")
-    to: Time = Field(description="The end of the window: when the version had `minSamples`.")
 
 
 class VersionStatus(Model):
@@ -28,13 +18,9 @@ class VersionStatus(Model):
     digest: Annotated[str, Field(max_length=80)] = Field(default="", description="The sha256 of its manifest.")
     run: Name | None = Field(default=None, description="The run that made it.")
     since: Time | None = Field(default=None, description="Since when it has this role.")
-    baseline: Annotated[
-        tuple[Baseline, ...],
-        Field(
-            max_length=8,
-            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["trigger"]},
-        ),
-    ] = Field(default=(), description="Its own figures over its first samples as champion, one a trigger that compares with them.")
+    baseline: Baselines = Field(
+        default=(), description="Its own figures over its first samples as champion, one a trigger that compares with them."
+    )
 
 
 class VersionOutcome(StrEnum):

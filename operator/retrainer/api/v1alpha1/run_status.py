@@ -7,6 +7,7 @@ from pydantic import Field, FiniteFloat
 from pydantic.json_schema import WithJsonSchema
 
 from retrainer.api.v1alpha1.artifacts import Artifacts
+from retrainer.api.v1alpha1.baseline import Baselines
 from retrainer.api.v1alpha1.command import Commands
 from retrainer.api.v1alpha1.common import Message, Model, Reason, Time, VersionName
 from retrainer.api.v1alpha1.rollout import Gate, Rollout, Serving
@@ -158,6 +159,9 @@ class ModelRetrainRunStatus(Model):
     evidence: EvidenceList = Field(default=(), description="Evidence that arrived while the run waited.")
     reference: Annotated[tuple[Reference, ...], Field(max_length=4)] = Field(
         default=(), description="What the watch compares with: the champion's figures at the last step of the canary."
+    )
+    baseline: Baselines = Field(
+        default=(), description="The version's own figures as champion, for when it is brought back after it has lost its place."
     )
     return_check: ReturnCheck | None = Field(
         default=None, description="After a rollback: whether the Service was heard to answer with the version that came back."

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from retrainer.api.v1alpha1 import ModelRetrainPolicySpec
-from retrainer.api.v1alpha1.policy_status import Baseline, VersionStatus
+from retrainer.api.v1alpha1.baseline import Baseline
+from retrainer.api.v1alpha1.policy_status import VersionStatus
 from retrainer.core.arbitration import arbitrate
 from retrainer.core.drift import baseline_of, with_baselines
 from retrainer.core.measurement import Counts, Measurement, NoData, NoDataReason, Value
