@@ -1,5 +1,6 @@
 """A real Prometheus behind a proxy that fails: people are told why there is no data, and nothing starts for want of it."""
 
+import math
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -68,7 +69,7 @@ async def test_every_fault_has_its_own_reason_and_none_starts_a_run(stage: Stage
     await stage.given_a_champion(triggers=[ACCURACY])
     await then_trigger(stage, "Armed", "WithinBounds")
     stage.figures.of = lambda _: Figures(correct=100)  # were it heard, it would fire
-    faults = {Fault.DOWN: "Unreachable", Fault.SLOW: "Timeout", Fault.WRONG: "Refused", Fault.PARTIAL: "Warning"}
+    faults = {Fault.DOWN: "Unreachable", Fault.SLOW: "Timeout", Fault.WRONG: "Refused", Fault.PARTIAL: "Warning", Fault.OLD: "Stale"}
     async with Mirror(stage.api, stage.namespace, ("events",)) as told:
         for fault, reason in faults.items():
             proxy.have(fault)
@@ -85,6 +86,35 @@ async def test_every_fault_has_its_own_reason_and_none_starts_a_run(stage: Stage
     await stage.then_run_is_in(f"{POLICY}-2", "Finished")
     await stage.then_condition("MetricsAvailable", "True", "Answered")
     await stage.then_metric(0, "retrainer_trigger_state", trigger="accuracy", state="Unknown")
+
+
+async def test_a_figure_that_is_no_number_is_no_data(stage: Stage) -> None:
+    await stage.given_a_champion(triggers=[DRIFT])
+    await then_trigger(stage, "Armed", "WithinBounds", "drift")
+    stage.figures.of = lambda _: Figures(prediction_psi=math.nan)
+    status = await then_trigger(stage, "Unknown", "NaN", "drift")
+    assert "is no number" in status["message"]
+    await stage.then_condition("MetricsAvailable", "False", "NaN")
+    stage.figures.of = lambda _: Figures()
+    await then_trigger(stage, "Armed", "WithinBounds", "drift")
+    assert stage.seen.one("modelretrainruns", f"{POLICY}-2") is None
+
+
+async def test_a_query_of_the_teams_own_judges_candidate_against_champion(stage: Stage) -> None:
+    wrong, asked = (f'retrainer_prediction_{name}{{namespace="{stage.namespace}"' for name in ("errors_total", "confidence_count"))
+    of_candidate, of_champion = ('model_version="{{ candidate }}"}[{{ window }}]', 'model_version="{{ champion }}"}[{{ window }}]')
+    ratios = [f"sum(increase({wrong},{of})) / (sum(increase({asked},{of})) > 100)" for of in (of_candidate, of_champion)]
+    judged = {"query": f"({ratios[0]}) - ({ratios[1]})", "max": 0.05}
+    champion = await stage.given_a_champion(metricsSource="open", rollout={"stepWeights": [20], "interval": "3s", "metrics": [judged]})
+    stage.figures.of = lambda version: Figures(errors=100 if version == champion else 300)
+    await stage.when_a_person_starts("worse")
+    run = await stage.then_run_ends("worse", "RolledBack")
+    assert run["status"]["reason"] == "AnalysisFailed", run["status"]
+    assert "0.2" in run["status"]["message"]
+
+    stage.figures.of = lambda version: Figures(errors=100)
+    await stage.when_a_person_starts("as-good")
+    await stage.then_run_ends("as-good", "Succeeded")
 
 
 async def test_a_figure_that_flaps_around_its_bound_at_every_scrape_starts_one_run(stage: Stage, exporter: Exporter) -> None:

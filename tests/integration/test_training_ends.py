@@ -48,6 +48,22 @@ async def test_rejected_data_is_looked_at_again_until_it_is_mended(stage: Stage)
     await stage.then_condition("DataQuality", "True", "ChecksPassed")
 
 
+async def test_an_emergency_does_not_wait_for_data_to_be_mended(stage: Stage) -> None:
+    shock = {"name": "shock", "alert": {"matchLabels": {"severity": "emergency"}}, "emergency": {"maxWeight": 50}, "data": {"holdout": "7d"}}
+    await given_a_run(stage, FakeTrainer(validate=TOO_FEW), dataQuality={"recheck": "1h"}, triggers=[shock])
+    await stage.then_condition("DataQuality", "False", "InsufficientRows")
+    stage.kubelet.play(trainer=FakeTrainer())
+
+    assert await stage.when_paged(severity="emergency") == 200
+
+    given_way = await stage.then_run_ends("churn-1", "Superseded")
+    assert "churn-2" in given_way["status"]["message"]
+    run = await stage.then_run_ends("churn-2", "Succeeded")
+    assert run["spec"]["emergency"]["maxWeight"] == 50
+    assert stage.kubelet.trained == [run["status"]["version"]], "what waited for its data was never trained"
+    await stage.then_condition("DataQuality", "True", "ChecksPassed")
+
+
 RUBBISH = says("Traceback (most recent call last):")
 LONG = says('{"version": "v", "warnings": ["' + "x" * 5120 + '"]}')
 ANOTHER_VERSION = says('{"version": "v0"}')

@@ -9,6 +9,9 @@ from aiohttp import web
 from retrainer.server import Listener
 
 
+_AGE_S = 600
+
+
 class Fault(StrEnum):
     """What it does to a question."""
 
@@ -21,6 +24,8 @@ class Fault(StrEnum):
     """Answers with a page that is not Prometheus' API."""
     PARTIAL = "partial"
     """Answers with a warning, as Prometheus' own federations do when a store is lost."""
+    OLD = "old"
+    """Answers with what was true ten minutes ago, as a cache that is not renewed."""
 
 
 class FaultyProxy:
@@ -67,10 +72,13 @@ class FaultyProxy:
                 return web.Response(status=504)
             case Fault.WRONG:
                 return web.Response(text="<html>please log in</html>", content_type="text/html")
-            case Fault.NONE | Fault.PARTIAL:
+            case Fault.NONE | Fault.PARTIAL | Fault.OLD:
                 pass
         async with self._client.post(f"{self._upstream}/api/v1/query", data=await request.post()) as answer:
             body = await answer.json()
         if self.fault is Fault.PARTIAL:
             body["warnings"] = ["a store did not answer"]
+        if self.fault is Fault.OLD:
+            for series in body["data"]["result"]:
+                series["value"][0] -= _AGE_S
         return web.json_response(body, status=answer.status)
