@@ -49,7 +49,12 @@ async def test_rejected_data_is_looked_at_again_until_it_is_mended(stage: Stage)
 
 
 async def test_an_emergency_does_not_wait_for_data_to_be_mended(stage: Stage) -> None:
-    shock = {"name": "shock", "alert": {"matchLabels": {"severity": "emergency"}}, "emergency": {"maxWeight": 50}, "data": {"holdout": "7d"}}
+    shock = {
+        "name": "shock",
+        "alert": {"matchLabels": {"severity": "emergency"}},
+        "emergency": {"maxWeight": 50},
+        "data": {"holdout": "7d"},
+    }
     await given_a_run(stage, FakeTrainer(validate=TOO_FEW), dataQuality={"recheck": "1h"}, triggers=[shock])
     await stage.then_condition("DataQuality", "False", "InsufficientRows")
     stage.kubelet.play(trainer=FakeTrainer())

@@ -8,7 +8,6 @@ from aiohttp import web
 
 from retrainer.server import Listener
 
-
 _AGE_S = 600
 
 
