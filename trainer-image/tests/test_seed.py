@@ -151,6 +151,31 @@ def test_a_concept_drift_moves_cases_to_the_weeks_end(database: str) -> None:
     assert since > 1.4
 
 
+def test_a_column_of_units_loses_values_from_a_date(database: str) -> None:
+    seed_world(database, days=60, units=20, missing_column="members", missing_from=DRIFT, missing_ratio=0.4)
+    query = "select avg((members is null)::int), count(distinct is_holiday is null) from unit_workload where day {} %s"
+    assert rows(database, query.format("<"), DRIFT) == [(0, 1)]
+    assert float(rows(database, query.format(">="), DRIFT)[0][0]) == pytest.approx(0.4, abs=0.06)
+    assert rows(
+        database, "select count(*) from member_snapshots where member_age is not null and open_cases is null"
+    ) == [(0,)]
+
+
+def test_a_new_column_of_units_is_filled_back_and_tells_of_the_days_ahead(database: str) -> None:
+    seed_world(database, until=DRIFT, days=90, units=5)
+    cases = "select unit_id, day, cases from unit_workload where day < %s order by 1, 2"
+    before = rows(database, cases, DRIFT)
+    continue_world(database, until=TODAY, new_workload_column="campaigns")
+    assert rows(database, cases, DRIFT) == before
+    facts = "select count(*) = count(campaigns), max(day) from unit_workload"
+    assert rows(database, facts) == [(True, TODAY + timedelta(days=28))]
+    live = rows(database, "select ahead from unit_workload_live limit 1")[0][0]
+    assert set(live[str(TODAY)]) == {"members", "is_holiday", "dues_run", "campaigns"}
+    told = """select corr(campaigns, cases / members::float8) from unit_workload
+              where extract(isodow from day) = 3 and not is_holiday"""
+    assert rows(database, told)[0][0] > 0.2
+
+
 def test_the_live_view_has_each_units_past_and_what_is_ahead(database: str) -> None:
     seed_world(database, days=60, units=5)
     query = "select unit_id, origin, history, ahead from unit_workload_live order by unit_id"

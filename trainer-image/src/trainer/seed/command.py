@@ -40,7 +40,8 @@ def seed(  # noqa: PLR0913 - one parameter an option
         typer.Option(metavar="DATE", formats=_DATE, help="From this day on members are younger, and units larger."),
     ] = None,
     missing_from: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="This column loses values: see the next two.")
+        str | None,
+        typer.Option(metavar="COLUMN", help="This column, of members or units, loses values: see the next two."),
     ] = None,
     missing_since: Annotated[
         datetime | None,
@@ -49,6 +50,10 @@ def seed(  # noqa: PLR0913 - one parameter an option
     missing_ratio: Annotated[float, typer.Option(min=0, max=1, help="The share of values lost.")] = 0.4,
     new_column: Annotated[
         str | None, typer.Option(metavar="NAME", help="Record a strong, so far unrecorded factor in a new column.")
+    ] = None,
+    new_workload_column: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Record a factor of the units' cases, known ahead, in a new column."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
@@ -66,6 +71,7 @@ def seed(  # noqa: PLR0913 - one parameter an option
         "missing_from": _day(missing_since),
         "missing_ratio": missing_ratio if missing_from is not None else None,
         "new_column": new_column,
+        "new_workload_column": new_workload_column,
     }
     changes = {name: value for name, value in changes.items() if value is not None}
     if append and replace:
@@ -109,7 +115,8 @@ def _with_missing_from(values: dict[str, Any], first_new_day: date) -> dict[str,
 
 
 def _checked(parameters: Parameters) -> Parameters:
-    if parameters.missing_column is not None and parameters.missing_column not in parameters.columns:
+    known = {*parameters.columns, *parameters.workload_columns}
+    if parameters.missing_column is not None and parameters.missing_column not in known:
         raise BadConfiguration(f"there is no column {parameters.missing_column} to lose values")
     return parameters
 

@@ -17,13 +17,15 @@ NUMERIC_COLUMNS = (
     "late_dues",
 )
 COLUMNS = (*NUMERIC_COLUMNS, "is_steward", "contract_type")
+WORKLOAD_COLUMNS = ("members", "is_holiday", "dues_run")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameters:
     """A world from `start` to `until`, both inclusive, and the dates from which it drifts (None: never).
 
-    `new_column` is the name under which a factor that was always at work is recorded from the world's start.
+    `new_column` is the name under which a factor that was always at work on members is recorded from the world's start,
+    `new_workload_column` that of a factor of the units' cases. `missing_column` is one of either table.
     """
 
     seed: int
@@ -36,6 +38,7 @@ class Parameters:
     missing_from: date | None = None
     missing_ratio: float = 0.4
     new_column: str | None = None
+    new_workload_column: str | None = None
     units: int = 12
 
     @property
@@ -47,6 +50,12 @@ class Parameters:
     def columns(self) -> tuple[str, ...]:
         """The feature columns, in the order of the tables."""
         return COLUMNS if self.new_column is None else (*COLUMNS, self.new_column)
+
+    @property
+    def workload_columns(self) -> tuple[str, ...]:
+        """What is known ahead of a unit's day, in the order of the table."""
+        more = () if self.new_workload_column is None else (self.new_workload_column,)
+        return (*WORKLOAD_COLUMNS, *more)
 
     def has_begun(self, drift_from: date | None, day: int) -> bool:
         """Return whether a drift from that date is on, on day `day` counted from the start."""
@@ -61,8 +70,10 @@ class Parameters:
             begins = changes.get(name)
             if begins is not None and begins < self.until:
                 raise BadConfiguration(f"{name} {begins} is past: the world is seeded until {self.until}")
-        if self.new_column is not None and changes.get("new_column", self.new_column) != self.new_column:
-            raise BadConfiguration(f"the world has one unrecorded factor, and it is recorded as {self.new_column}")
+        for name in ("new_column", "new_workload_column"):
+            recorded = getattr(self, name)
+            if recorded is not None and changes.get(name, recorded) != recorded:
+                raise BadConfiguration(f"the world has one unrecorded factor there, and it is recorded as {recorded}")
         if changes.get("until", self.until) < self.until:
             raise BadConfiguration(f"the world is already seeded until {self.until}")
         return replace(self, **changes)

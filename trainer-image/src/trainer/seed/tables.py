@@ -56,7 +56,8 @@ def write_world(connection: Connection, parameters: Parameters, before: Paramete
     first_day = parameters.start if before is None or adds_column else before.until
     _write_snapshots(connection, parameters, [snapshot for snapshot in past if snapshot.day >= first_day], before)
     _write_present(connection, parameters, present)
-    _write_workload(connection, parameters, parameters.start if before is None else before.until)
+    adds_factor = before is not None and before.new_workload_column != parameters.new_workload_column
+    _write_workload(connection, parameters, parameters.start if before is None or adds_factor else before.until)
     connection.execute("delete from world")
     connection.execute("insert into world (parameters) values (%s)", (Jsonb(parameters.to_dict()),))
     return _summary(connection, parameters, present)
@@ -77,10 +78,15 @@ def _create_tables(connection: Connection, parameters: Parameters) -> None:
              is_the_only boolean primary key default true check (is_the_only), parameters jsonb not null)"""
     )
     connection.execute("create table if not exists world_truth (member_id text primary key, churned boolean not null)")
-    if parameters.new_column is not None:
-        for table in ("member_snapshots", "profiles"):
+    factors = {
+        "member_snapshots": parameters.new_column,
+        "profiles": parameters.new_column,
+        "unit_workload": parameters.new_workload_column,
+    }
+    for table, column in factors.items():
+        if column is not None:
             statement = SQL("alter table {} add column if not exists {} double precision")
-            connection.execute(statement.format(Identifier(table), Identifier(parameters.new_column)))
+            connection.execute(statement.format(Identifier(table), Identifier(column)))
 
 
 def _write_snapshots(
@@ -115,19 +121,19 @@ def _write_present(connection: Connection, parameters: Parameters, present: Snap
 
 
 def _write_workload(connection: Connection, parameters: Parameters, first_day: date) -> None:
-    columns = ("unit_id", "day", "members", "is_holiday", "dues_run", "cases", "outcome_at")
+    columns = ("unit_id", "day", *parameters.workload_columns, "cases", "outcome_at")
     days = (day for day in unit_days(parameters) if day.day >= first_day)
     rows = (
         (
             f"unit-{unit + 1:02d}",
             day.day,
-            members,
-            day.is_holiday,
-            day.dues_run,
+            *known,
             *((cases, day.day + _OUTCOME_DELAY) if day.day + _OUTCOME_DELAY <= parameters.until else (None, None)),
         )
         for day in days
-        for unit, (members, cases) in enumerate(zip(day.members.tolist(), day.cases.tolist(), strict=True))
+        for unit, (*known, cases) in enumerate(
+            zip(*(day.known_ahead[name] for name in parameters.workload_columns), day.cases.tolist(), strict=True)
+        )
     )
     _upsert(connection, "unit_workload", columns, rows, key=("unit_id", "day"), updated=columns[2:])
 

@@ -2,12 +2,14 @@
 
 A unit's expected cases are its size times factors of the calendar, times a mood that all units share for some days; the
 number is drawn around that with more spread than Poisson's. A concept drift moves work from the week's beginning to its
-end and makes more of it, as under a new shift plan; a covariate drift makes units grow.
+end and makes more of it, as under a new shift plan; a covariate drift makes units grow. The mood is of the platform's
+making, its campaigns: it is known ahead, and recorded once there is a column for it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
 from dateutil.easter import easter
@@ -30,12 +32,10 @@ _CASES_A_MEMBER = 0.04
 
 @dataclass(frozen=True, slots=True)
 class UnitDay:
-    """One day of all units: what is known ahead by column, and the cases of each."""
+    """One day of all units: what is known ahead, by column, and the cases of each."""
 
     day: date
-    members: NDArray[np.int64]
-    is_holiday: bool
-    dues_run: bool
+    known_ahead: Mapping[str, Sequence[Any]]
     cases: NDArray[np.int64]
 
 
@@ -56,7 +56,21 @@ def unit_days(parameters: Parameters) -> Iterator[UnitDay]:
         weekday = week[day.weekday()] * taste[:, day.weekday()]
         expected = _CASES_A_MEMBER * members * weekday * _calendar_factor(day) * np.exp(mood)
         scatter = chance.gamma(1 / _OVERDISPERSION, _OVERDISPERSION, parameters.units)
-        yield UnitDay(day, members, is_holiday(day), day.day <= _DUES_DAYS, chance.poisson(expected * scatter))
+        cases = chance.poisson(expected * scatter)
+        known: dict[str, list[Any]] = {
+            "members": members.tolist(),
+            "is_holiday": [is_holiday(day)] * parameters.units,
+            "dues_run": [day.day <= _DUES_DAYS] * parameters.units,
+        }
+        if parameters.new_workload_column is not None:
+            known[parameters.new_workload_column] = [round(mood, 4)] * parameters.units
+        if parameters.missing_column in known and parameters.has_begun(parameters.missing_from, index):
+            is_missing = chance.random(parameters.units) < parameters.missing_ratio
+            column = known[parameters.missing_column]
+            known[parameters.missing_column] = [
+                None if gone else value for gone, value in zip(is_missing, column, strict=True)
+            ]
+        yield UnitDay(day, known, cases)
 
 
 def is_holiday(day: date) -> bool:

@@ -145,7 +145,7 @@ class _Population:
         parameters = self._parameters
         if parameters.new_column is not None:
             recorded[parameters.new_column] = features["unrecorded"]
-        if parameters.missing_column is not None and parameters.has_begun(parameters.missing_from, day):
+        if parameters.missing_column in recorded and parameters.has_begun(parameters.missing_from, day):
             missing = self._gaps[:, 3] < parameters.missing_ratio
             kept = recorded[parameters.missing_column].astype(object)
             kept[missing] = None
