@@ -104,8 +104,12 @@ traffic: .venv/.synced ## Show on a real node, at 200 requests a second, that no
 	YES=1 REPEATS=5 $(PYTHON) -m pytest tests/e2e/traffic.py tests/e2e/adoption.py -q
 
 .PHONY: bench
-bench: .venv/.synced ## Measure what idle policies cost, on a real API server and Prometheus (a quarter of an hour)
+bench: .venv/.synced ## Measure what idle policies cost, on a real API server and Prometheus (ten minutes)
 	$(PYTHON) -m tests.bench.idle
+
+.PHONY: bench-alerts
+bench-alerts: .venv/.synced ## Time alerts to their Jobs against a raw POST, and a burst of 500 (five minutes)
+	$(PYTHON) -m tests.bench.alerts
 
 .PHONY: test
 test: init verify lint type trainer ## Run all checks and tests
