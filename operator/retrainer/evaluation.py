@@ -8,6 +8,7 @@ policy's own, identical ones once, are spread over the interval, a few at a time
 import asyncio
 import logging
 import random
+from collections import ChainMap
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -67,7 +68,7 @@ class Evaluator(Evaluations):
         tables = await self._ask({question for _, one in wanted for question in one.questions}, _QUESTIONS_AT_ONCE)
         apart = await self._ask_apart(wanted, tables)
         for number, (key, one) in enumerate(wanted):
-            self._evaluate(key, one, {question: apart.get((key[0], question), tables[question]) for question in one.questions})
+            self._evaluate(key, one, apart.get(key[0], tables))
             if number % _BREATHES_EVERY == 0:
                 await asyncio.sleep(0)  # rollbacks do not wait for a thousand policies
 
@@ -92,19 +93,23 @@ class Evaluator(Evaluations):
 
     async def _ask_apart(
         self, wanted: Sequence[tuple[Key, Asking]], tables: Mapping[Question, FleetAnswer]
-    ) -> dict[tuple[str, Question], FleetAnswer]:
-        """Return the answers about each namespace alone where the one about all was spoiled: a tenant's broken series blind nobody else.
+    ) -> dict[str, Mapping[Question, FleetAnswer]]:
+        """Return the answers by namespace where one about all was spoiled: a tenant's broken series blind nobody else.
 
         Only while that is so does the cost grow, with the namespaces.
         """
+        spoiled = {question for question, table in tables.items() if table.is_spoiled}
         narrow = {
             (key[0], wide): asked
-            for key, one in wanted
-            if any(tables[question].is_spoiled for question in one.questions)
+            for key, one in (wanted if spoiled else ())
+            if not spoiled.isdisjoint(one.questions)
             for wide, asked in zip(one.questions, one.narrowed(selector(key[0])), strict=True)
         }
         answers = await self._ask(set(narrow.values()), _QUERIES_AT_ONCE)
-        return {place: answers[asked] for place, asked in narrow.items()}
+        apart: dict[str, ChainMap[Question, FleetAnswer]] = {}
+        for (namespace, wide), asked in narrow.items():
+            apart.setdefault(namespace, ChainMap({}, dict(tables)))[wide] = answers[asked]
+        return dict(apart)
 
     async def _ask_query(self, question: Question, after_s: float, turns: asyncio.Semaphore) -> None:
         await asyncio.sleep(after_s)

@@ -1,10 +1,9 @@
 """Answers about all models at once, found by model: what one question to Prometheus says to every policy that asks it."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from string import Template
-from typing import Final
+from typing import Final, NamedTuple
 
 from typing_extensions import override
 
@@ -19,8 +18,7 @@ _ACCEPTED: Final = Template(f"max by ({FLEET}) (retrainer_schema_accepted{{${{s}
 _SPOILED: Final = frozenset({NoDataReason.WARNING, NoDataReason.AMBIGUOUS})
 
 
-@dataclass(frozen=True, slots=True)
-class Model:
+class Model(NamedTuple):
     """One version of one model, as its series are labelled."""
 
     namespace: str
@@ -41,13 +39,15 @@ class FleetAnswer:
         self._no_data = answer if isinstance(answer, NoData) else None
         self._series: dict[Model, list[Series]] = {}
         self._not_finite: frozenset[Model] = frozenset()
-        self._known: set[tuple[str, str]] = set()
         if isinstance(answer, NoData):
             return
         for series in answer.series:
             self._series.setdefault(_model(series.labels), []).append(series)
         self._not_finite = frozenset(_model(labels) for labels in answer.not_finite)
-        self._known = {(model.namespace, model.model_type) for model in (*self._series, *self._not_finite)}
+
+    @cached_property
+    def _known(self) -> set[tuple[str, str]]:
+        return {(model.namespace, model.model_type) for model in (*self._series, *self._not_finite)}
 
     @property
     def is_spoiled(self) -> bool:
