@@ -1,10 +1,15 @@
 """What only a bucket can do: refuse credentials, vanish, not answer."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from tests.artifacts import packed
 from tests.s3_server import S3Server
-from tests.serve.processes import free_port
+from tests.serve.processes import SOURCES, eventually, free_port
+from tests.store.stalling import stalling_network
 from tests.stores import Kept
 from trainer.errors import BadConfiguration
 from trainer.store import StoreUnavailable, open_store, write
@@ -40,6 +45,25 @@ def test_two_writers_cannot_both_complete_a_version(bucket: Kept) -> None:
     bucket.store.create("v1", files)
     with pytest.raises(FileExistsError):
         bucket.store._put("v1/manifest.json", b"{}", mode="create")  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+def test_an_upload_that_is_killed_half_way_leaves_nothing_behind(s3: S3Server) -> None:
+    url, size = s3.make_bucket("killed"), 24 << 20
+    upload = f"from trainer.store import open_store; open_store({url!r}).create('v1', {{'a': bytes({size}), 'b': b''}})"
+    with stalling_network(s3.endpoint, carries=20 << 20) as network:
+        environment = s3.environment | {"AWS_ENDPOINT_URL": network.url, "PYTHONPATH": str(SOURCES)}
+        process = subprocess.Popen([sys.executable, "-c", upload], env=environment)  # noqa: S603 - fixed
+        assert network.stalled.wait(60)
+        process.kill()
+        process.wait()
+        eventually(lambda: _held(s3.data / "killed") == set())
+    open_store(url, s3.environment).create("v1", {"a": bytes(size), "b": b""})
+    assert _held(s3.data / "killed") == {"v1", "a", "b"}
+
+
+def _held(bucket: Path) -> set[str]:
+    """Return the names of all that the server holds, below its own directory also of what is not whole."""
+    return {path.name for path in bucket.rglob("*")} - {".sgwtmp"}
 
 
 @pytest.mark.parametrize("missing", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"])

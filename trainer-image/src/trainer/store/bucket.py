@@ -16,8 +16,6 @@ from trainer.artifact.manifest import FILE_NAMES, MANIFEST_NAME
 from trainer.errors import BadConfiguration
 from trainer.store.interface import CHECKPOINTS, Contents, StoreUnavailable
 
-# A file beyond this goes up in parts, so that a lost connection costs one part and not the file.
-PART_BYTES = 8 << 20
 _LIMITS = {
     "connect_timeout": timedelta(seconds=5),
     "read_timeout": timedelta(seconds=30),
@@ -83,8 +81,10 @@ class BucketStore:
         return Contents(versions, leftovers)
 
     def _put(self, key: str, content: bytes, **how: Any) -> None:
+        # In one request, which is there whole or not at all. An upload in parts that is killed leaves them, unseen and
+        # paid for; no file of ours is so long that a lost connection should cost less than all of it.
         with _translated(self.location):
-            obstore.put(self.bucket, key, content, chunk_size=PART_BYTES, **how)
+            obstore.put(self.bucket, key, content, use_multipart=False, **how)
 
     def _listed(self, prefix: str | None) -> Iterator[list[str]]:
         with _translated(self.location):
