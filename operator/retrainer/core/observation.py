@@ -155,6 +155,8 @@ class ServiceSeen:
     cluster_ip: str = ""
     selector_owner: str = ""
     """The field manager that decides over the selector, where that is not us."""
+    selector_is_ours: bool = False
+    """Whether we are the selector's field manager, or one of them; of one that was handed back we still are."""
     recorded_selector: Mapping[str, str] = field(default_factory=dict)
     """The selector that was found when the Service was adopted, as its annotation keeps it."""
     hands_back: bool = False

@@ -167,6 +167,7 @@ def service_seen(body: Body) -> ServiceSeen:
         previous=annotations.get(naming.PREVIOUS, ""),
         cluster_ip=spec.get("clusterIP") or "",
         selector_owner=_selector_owner(body),
+        selector_is_ours=naming.FIELD_MANAGER in _selector_managers(body),
         recorded_selector=_selector_in(annotations.get(naming.FOUND_SELECTOR, "")),
         hands_back=annotations.get(naming.DELETION_POLICY) == "HandBack",
         version=_labels(body).get(naming.VERSION, ""),
@@ -198,11 +199,17 @@ def _selector_in(text: str) -> Mapping[str, str]:
 
 def _selector_owner(body: Body) -> str:
     """Return the field manager other than we that owns a Service's selector, empty where there is none."""
-    for entry in body["metadata"].get("managedFields") or []:
-        owns = "f:selector" in (entry.get("fieldsV1") or {}).get("f:spec", {})
-        if owns and entry.get("manager") != naming.FIELD_MANAGER:
-            return str(entry.get("manager") or "somebody unnamed")
-    return "kubectl apply" if _is_applied_by_client(body) else ""
+    others = (manager for manager in _selector_managers(body) if manager != naming.FIELD_MANAGER)
+    return next(others, "kubectl apply" if _is_applied_by_client(body) else "")
+
+
+def _selector_managers(body: Body) -> list[str]:
+    entries = body["metadata"].get("managedFields") or []
+    return [
+        str(entry.get("manager") or "somebody unnamed")
+        for entry in entries
+        if "f:selector" in (entry.get("fieldsV1") or {}).get("f:spec", {})
+    ]
 
 
 def _is_applied_by_client(body: Body) -> bool:

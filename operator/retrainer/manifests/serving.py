@@ -83,10 +83,11 @@ def a_port(policy: PolicySeen) -> Manifest:
 def claimed_service(claim: Claim, service: ServiceSeen | None) -> Manifest:
     """Return the Service as claimed: made without a selector where there is none, only marked where Git holds it.
 
-    One that a deleted policy left behind keeps who serves and the selector that makes it so.
+    One that a deleted policy left behind keeps who serves and the selector that makes it so; one that was handed back keeps the selector
+    that we have put back, since what an apply of ours no longer names goes.
     """
     if service is None or not service.champion:
-        return _service(claim, service, {}, None)
+        return _service(claim, service, {}, dict(service.selector) if service is not None and service.selector_is_ours else None)
     return _service(
         claim, service, marks(service.champion, service.previous, service.retaken_at, service.withdrawal), dict(service.selector)
     )

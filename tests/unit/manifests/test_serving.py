@@ -157,6 +157,12 @@ def test_the_owner_of_a_selector_is_whoever_else_applied_it() -> None:
     assert service_seen({"metadata": meta | {"managedFields": managed[:1]}, "spec": {}}).selector_owner == ""
 
 
+@pytest.mark.parametrize(("ours", "kept"), [(True, {"selector": {"app": "churn-risk"}}), (False, {})])
+def test_a_claim_keeps_the_selector_that_we_have_put_back_and_names_no_other(ours: bool, kept: dict[str, Any]) -> None:
+    found = a_service("", made_by_us=False, claimed_by="", selector={"app": "churn-risk"}, selector_is_ours=ours)
+    assert claimed_service(claim_of(a_policy()), found)["spec"] == kept
+
+
 @pytest.mark.parametrize(
     ("applied", "live", "owner"),
     [
