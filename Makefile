@@ -5,6 +5,9 @@ export UV_PYTHON_DOWNLOADS := never
 UV := .uv/bin/uv
 PYTHON := .venv/bin/python
 TRAINER := trainer-image/.venv/bin/python
+# What `make traffic` plays, and how often; one story alone: make traffic STORIES=losses REPEATS=1
+STORIES := traffic losses scarce adoption gateway
+REPEATS := 5
 
 .PHONY: help
 help: ## Say what there is
@@ -100,8 +103,9 @@ crash: .venv/.synced ## Kill the operator before and after every write of every 
 	YES=1 REPEATS=3 $(PYTHON) -m pytest tests/crash/undisturbed.py tests/crash/crashes.py -q -s --timeout=3600
 
 .PHONY: traffic
-traffic: .venv/.synced ## Show on a real node, at 200 requests a second, that none fails: each story five times
-	YES=1 REPEATS=5 $(PYTHON) -m pytest tests/e2e/traffic.py tests/e2e/adoption.py -q
+traffic: .venv/.synced ## Show on a real node, at 200 requests a second, that none fails: each story five times (half an hour)
+	YES=1 REPEATS=$(REPEATS) $(PYTHON) -m pytest $(STORIES:%=tests/e2e/%.py) -q
+	@grep -h 'requests, ' build/e2e/timeline.jsonl
 
 .PHONY: bench
 bench: .venv/.synced ## Measure what idle policies cost, on a real API server and Prometheus (ten minutes)
