@@ -119,6 +119,28 @@ async def test_the_end_of_the_policy_hands_the_service_back_in_one_write(stage: 
     assert latest <= f"{asked_at(gone):%Y-%m-%dT%H:%M:%SZ}", "not before the Deployment that it was built from serves"
 
 
+async def test_what_was_handed_back_is_adopted_again_once_its_owner_lets_the_selector_go_again(stage: Stage, account: Account) -> None:
+    """The owner applies client-side: of a value that is there already it becomes no field manager."""
+
+    async def owner_applies(selector: dict[str, str]) -> None:
+        service = json.dumps(team.service(stage.namespace, **selector))
+        await asyncio.to_thread(account.kubectl, "apply", "--filename=-", stdin=service)
+
+    await stage.api.create("persistentvolumeclaims", team.volume_claim(stage.namespace))
+    await stage.api.apply("deployments", team.deployment(stage.namespace, replicas=2))
+    for _ in range(2):
+        await owner_applies(FOUND)
+        await stage.given_a_policy(deletionPolicy="HandBack")
+        condition = await stage.then_condition("Ready", "False", "SelectorOwnedByOther")
+        assert "owned by kubectl" in condition["message"]
+        assert stage.service()["spec"]["selector"] == FOUND, "it is left as it is"
+        await owner_applies({})
+        await stage.then_condition("Ready", "True", "TemplateStillRunning")
+        assert stage.service()["spec"]["selector"] == OURS
+        await stage.api.delete("modelretrainpolicies", stage.namespace, POLICY)
+        await stage.then(lambda: stage.service()["spec"]["selector"] == FOUND, "the selector is as it was found")
+
+
 async def test_a_policy_that_is_to_be_retained_leaves_everything_as_it_is(stage: Stage) -> None:
     await given_an_adopted_champion(stage)
     before = stage.service()
