@@ -1,6 +1,6 @@
 """Fixtures that all tests share: one Postgres for the session, one fresh database a test."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
@@ -59,6 +59,12 @@ def migrated(postgres: str) -> str:
 def database(postgres: str, migrated: str) -> str:
     """The URL of a database with this image's schema."""
     return _created_database(postgres, migrated)
+
+
+@pytest.fixture
+def new_database(postgres: str, migrated: str) -> Callable[[], str]:
+    """Makes databases with this image's schema, for a test that needs several; returns their URLs."""
+    return lambda: _created_database(postgres, migrated)
 
 
 @pytest.fixture(scope="module")
