@@ -5,8 +5,9 @@ A write held *before* never reaches the API server; one held *after* has its ans
 
 import asyncio
 import ssl
+import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -44,15 +45,16 @@ class Point:
 
 @dataclass(slots=True)
 class Gate:
-    """Passes everything on; `hold` names the point at which a namespace's write is held until `let_go`."""
+    """Passes everything on; `hold` names the points at the first of which a namespace's write is held until `let_go`."""
 
     host: str
     session: aiohttp.ClientSession
     written: dict[str, list[Write]] = field(default_factory=lambda: defaultdict(list))
     """Every write that was asked for, by namespace, in order."""
+    _latest: dict[str, float] = field(default_factory=dict)
     _serving: set[str] = field(default_factory=set)
-    _points: dict[str, Point] = field(default_factory=dict)
-    _held: dict[str, asyncio.Event] = field(default_factory=dict)
+    _points: dict[str, frozenset[Point]] = field(default_factory=dict)
+    _held: dict[str, asyncio.Future[Point]] = field(default_factory=dict)
     _dead: asyncio.Event = field(default_factory=asyncio.Event)
     _listener: Listener | None = None
 
@@ -81,15 +83,23 @@ class Gate:
         copy.chmod(0o600)
         return copy
 
-    def hold(self, points: Mapping[str, Point]) -> None:
-        """Hold the write of each namespace's point, until `let_go`."""
+    def hold(self, points: Mapping[str, frozenset[Point]]) -> None:
+        """Hold in each namespace the write that comes first to one of its points, until `let_go`."""
+        loop = asyncio.get_running_loop()
         self._points = dict(points)
-        self._held = {namespace: asyncio.Event() for namespace in points}
+        self._held = {namespace: loop.create_future() for namespace in points}
         self._dead = asyncio.Event()
 
-    async def holds(self, namespace: str) -> None:
-        """Return when a namespace's write is held."""
-        await self._held[namespace].wait()
+    async def holds(self, namespace: str) -> Point:
+        """Return the point at which a namespace's write is held, once one is."""
+        return await asyncio.shield(self._held[namespace])
+
+    async def falls_silent(self, namespaces: Collection[str], for_s: float) -> None:
+        """Return once nothing has been written in these namespaces for so long."""
+        silent = since = time.monotonic()
+        while (left := silent + for_s - time.monotonic()) > 0:
+            await asyncio.sleep(left)
+            silent = max(self._latest.get(namespace, since) for namespace in namespaces)
 
     def let_go(self) -> None:
         """Break every connection that is held: who asked is dead by now. From here on nothing is held any more."""
@@ -106,17 +116,14 @@ class Gate:
     async def _pass(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
         known = self._known(request, body)
-        if known is not None and self._asks_again(*known):
-            return await self._hold(request, known[0])
-        point = self._reached(*known) if known is not None else None
-        if known is not None and point is not None and point.side is Side.BEFORE:
-            return await self._hold(request, known[0])
+        if known is not None and (self._asks_again(*known) or self._reaches(*known, Side.BEFORE)):
+            return await self._hold(request)
         headers = {name: value for name, value in request.headers.items() if name.lower() not in _HOPS}
         url = self.host + str(request.rel_url)
         async with self.session.request(request.method, url, headers=headers, data=body or None) as answer:
-            if known is not None and point is not None:
+            if known is not None and self._reaches(*known, Side.AFTER):
                 await answer.read()
-                return await self._hold(request, known[0])
+                return await self._hold(request)
             return await _hand_on(request, answer)
 
     def _known(self, request: web.Request, body: bytes) -> tuple[str, Write] | None:
@@ -127,23 +134,27 @@ class Gate:
         known = replace(write, after_first_version=namespace in self._serving)
         if write == FIRST_SERVES:
             self._serving.add(namespace)
+        self.written[namespace].append(known)
+        self._latest[namespace] = time.monotonic()
         return namespace, known
 
     def _asks_again(self, namespace: str, write: Write) -> bool:
         """Say whether it is the write that is held, sent once more because no answer came in time."""
-        point, held = self._points.get(namespace), self._held.get(namespace)
-        return point is not None and held is not None and held.is_set() and point.write == write
+        held = self._held.get(namespace)
+        return namespace in self._points and held is not None and held.done() and held.result().write == write
 
-    def _reached(self, namespace: str, write: Write) -> Point | None:
-        self.written[namespace].append(write)
-        point = self._points.get(namespace)
-        return point if point is not None and point.write == write else None
+    def _reaches(self, namespace: str, write: Write, side: Side) -> bool:
+        """Say whether this is the first of the namespace's points to be reached, which from then on is held."""
+        point, held = Point(write, side), self._held.get(namespace)
+        if held is None or held.done() or point not in self._points.get(namespace, frozenset()):
+            return False
+        held.set_result(point)
+        return True
 
-    async def _hold(self, request: web.Request, namespace: str) -> web.StreamResponse:
-        self._held[namespace].set()
+    async def _hold(self, request: web.Request) -> web.StreamResponse:
         await self._dead.wait()
-        assert request.transport is not None
-        request.transport.abort()
+        if request.transport is not None:  # none is left where the connection broke with whoever asked
+            request.transport.abort()
         return web.Response()
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from tests.observer.checks.endpoints import AlwaysAnEndpoint, WeightNeedsAnEndpoint
 from tests.observer.checks.rollout import CandidateRises
+from tests.observer.checks.route import ARouteAlwaysAnswers, RouteCandidateRises, RouteWeightNeedsAnEndpoint
 from tests.observer.checks.training import OneTraining, TrainingsOnRecord
 from tests.observer.reading import READERS
 from tests.observer.store import Store
@@ -24,7 +25,11 @@ class Invariants:
         self._seen = seen
         self._store = Store()
         self._trainings = TrainingsOnRecord()
-        self._checks = (AlwaysAnEndpoint(), WeightNeedsAnEndpoint(), CandidateRises(), OneTraining(), self._trainings)
+        self._checks = (
+            AlwaysAnEndpoint(), WeightNeedsAnEndpoint(), CandidateRises(),
+            ARouteAlwaysAnswers(), RouteWeightNeedsAnEndpoint(), RouteCandidateRises(),
+            OneTraining(), self._trainings,
+        )  # fmt: skip
         self._violations: list[Violation] = []
         seen.listen(self._changed)
 

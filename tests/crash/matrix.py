@@ -1,12 +1,17 @@
 """The matrix: every write of every story, killed before and after; found by playing each story undisturbed first."""
 
-import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Final, get_args
 
+from retrainer.core import actions
+from retrainer.core.actions import Effect, HandBack
 from tests.crash.company import SCENES, Scene
 from tests.crash.gate import Point, Side
-from tests.crash.stories import FROM_A_FIRST_VERSION, STORIES
+from tests.crash.stories import STORIES
 from tests.crash.writes import Write
+
+APART: Final = 6
+"""Writes between two deaths: what a round writes, its Events included, and a status that the next may go past."""
 
 
 def undisturbed() -> list[Scene]:
@@ -14,32 +19,88 @@ def undisturbed() -> list[Scene]:
     return [Scene(story) for story in STORIES]
 
 
-def scenes(traced: Mapping[str, Sequence[Write]], *, thorough: bool) -> list[Scene]:
-    """Return scenes that together kill the operator on both sides of every write traced, each write in the first story that makes it.
-
-    Unless `thorough`, after no Event: nothing reads one, so to die after it is to die before the next, or after the status it tells of.
-    A scene has two deaths where that is possible: one up to the first version, which most stories have in common, and one after it.
-    """
+def points(traced: Mapping[str, Sequence[Write]]) -> list[tuple[str, Point]]:
+    """Return both sides of every write traced, each write in the first story that makes it; one that moves traffic in all of them."""
+    found: list[tuple[str, Point]] = []
     known: set[Write] = set()
-    early: list[tuple[str, Point]] = []
-    late: list[tuple[str, Point]] = []
     for story, writes in traced.items():
         for write in writes:
-            if write in known and not (write.moves_traffic and write.after_first_version):
-                continue
+            if write not in known or (write.moves_traffic and write.after_first_version):
+                found += [(story, Point(write, side)) for side in Side]
             known.add(write)
-            sides = tuple(Side) if thorough or write.resource != "events" else (Side.BEFORE,)
-            (late if write.after_first_version else early).extend((story, Point(write, side)) for side in sides)
-    shared = [point for story, point in early if story in FROM_A_FIRST_VERSION]
-    alone = [Scene(story, (point,)) for story, point in early if story not in FROM_A_FIRST_VERSION]
-    return [*(_scene(first, second) for first, second in itertools.zip_longest(shared, late)), *alone]
+    return found
 
 
-def _scene(first: Point | None, second: tuple[str, Point] | None) -> Scene:
-    story, point = second or (next(iter(STORIES)), None)
-    return Scene(story, tuple(one for one in (first, point) if one is not None))
+def scenes(traced: Mapping[str, Sequence[Write]], deaths: int) -> list[Scene]:
+    """Return scenes that together kill the operator at all points, in none of them more often than `deaths`.
+
+    Two deaths of a scene are some writes apart, or the first would keep the second from coming about.
+    """
+    found: list[Scene] = []
+    for story, writes in traced.items():
+        at = {write: index for index, write in enumerate(writes)}
+        planned: list[list[Point]] = []
+        for point in (point for of, point in points(traced) if of == story):
+            fits = (one for one in planned if len(one) < deaths and at[point.write] - at[one[-1].write] >= APART)
+            scene = next(fits, None)
+            if scene is None:
+                planned.append([point])
+            else:
+                scene.append(point)
+        found += [Scene(story, tuple(one)) for one in planned]
+    return sorted(found, key=lambda scene: len(scene.points), reverse=True)
+
+
+def alone(missed: Iterable[tuple[str, Point]]) -> list[Scene]:
+    """Return scenes that kill the operator once, at a point which another death kept from coming about."""
+    return [Scene(story, (point,)) for story, point in missed]
 
 
 def companies(all_scenes: Sequence[Scene]) -> Iterator[Sequence[Scene]]:
     """Return scenes in the companies that play them."""
     yield from (all_scenes[at : at + SCENES] for at in range(0, len(all_scenes), SCENES))
+
+
+def _is(verb: str, resource: str, *words: str) -> Callable[[Write], bool]:
+    return lambda write: (write.verb, write.resource) == (verb, resource) and all(word in write.about for word in words)
+
+
+WRITES_OF: Final[Mapping[type, tuple[Callable[[Write], bool], ...]]] = {
+    actions.StartRun: (_is("create", "modelretrainruns"),),
+    actions.DeleteRun: (_is("delete", "modelretrainruns"),),
+    actions.LaunchJob: (_is("create", "jobs", "-validate-"), _is("create", "jobs", "-train-")),
+    actions.DeleteJob: (_is("delete", "jobs"),),
+    actions.ExpireJob: (_is("patch", "jobs"),),
+    actions.EnsureMonitor: (
+        _is("patch", "serviceaccounts"),
+        _is("patch", "rolebindings"),
+        _is("patch", "deployments", "retrainer-monitor"),
+    ),
+    actions.ClaimService: (_is("patch", "services", "claimed"),),
+    actions.DeployVersion: (_is("patch", "deployments", "deployed"),),
+    actions.ScaleVersion: (_is("patch", "deployments", "scaled"),),
+    actions.RecycleVersion: (_is("patch", "deployments", "recycled"),),
+    actions.RemoveVersion: (_is("delete", "deployments"),),
+    actions.SendTraffic: (
+        _is("patch", "services", "to all versions"),
+        _is("patch", "services", "to v"),
+        _is("patch", "httproutes", "to v"),
+    ),
+    actions.AddressVersion: (_is("patch", "services", "-v"),),
+    actions.ReleaseService: (_is("patch", "services", "released"),),
+    actions.RemoveRoute: (_is("delete", "httproutes"),),
+    actions.EnsureChores: (_is("patch", "cronjobs", "prune"), _is("patch", "cronjobs", "report")),
+    actions.RemoveChore: (_is("delete", "cronjobs"),),
+    HandBack: (_is("patch", "services", "handed back"),),
+}
+"""Which writes each effect of the operator comes to; besides there are statuses and Events."""
+
+
+def without_a_point(deaths: Sequence[Point], effects: Sequence[type] = (*get_args(Effect), HandBack)) -> list[str]:
+    """Return the effects no write of which the operator is killed at, on both sides; also those that nobody has told the writes of."""
+    missing = [effect.__name__ for effect in effects if effect not in WRITES_OF]
+    for effect, kinds in WRITES_OF.items():
+        for side in Side:
+            held = [point.write for point in deaths if point.side is side]
+            missing += [f"{side} {effect.__name__} ({number})" for number, kind in enumerate(kinds, 1) if not any(map(kind, held))]
+    return missing

@@ -1,10 +1,12 @@
 """What a story came to: every object that matters, without what differs from one run to the next, so that two endings can be compared."""
 
+import json
 import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Final
 
+from retrainer.core.naming import CHAMPION, COMPONENT, WITHDRAWN
 from tests.integration.stage import Stage
 
 Picture = Mapping[str, Any]
@@ -22,9 +24,11 @@ def picture_of(stage: Stage) -> Picture:
         {
             "runs": {one["metadata"]["name"]: _run(one) for one in see.all("modelretrainruns")},
             "jobs": {one["metadata"]["name"]: "ttlSecondsAfterFinished" in one["spec"] for one in see.all("jobs")},
+            "cronjobs": {one["metadata"]["name"]: "due" for one in see.all("cronjobs")},
             "deployments": {one["metadata"]["name"]: one["spec"]["replicas"] for one in see.all("deployments")},
             "pods": Counter(one["metadata"]["labels"]["retrainer.dev/version"] for one in see.all("pods", component="serve")),
             "services": {one["metadata"]["name"]: _service(one) for one in see.all("services")},
+            "routes": {one["metadata"]["name"]: _route(one) for one in see.all("httproutes")},
             "policies": {one["metadata"]["name"]: _policy(one.get("status") or {}) for one in see.all("modelretrainpolicies")},
             "trained": Counter(stage.kubelet.trained),
         }
@@ -49,17 +53,30 @@ def _run(run: Mapping[str, Any]) -> Mapping[str, Any]:
     """The phases it went through, how it ended, and the episodes it stands for."""
     status = run.get("status") or {}
     phases = [entry["phase"] for entry in status.get("timeline") or ()]
-    entered = [phase for phase, before in zip(phases, ["", *phases], strict=False) if phase != before]
+    # Whether a run is on record as waiting depends on how soon another round comes.
+    entered = [phase for phase, before in zip(phases, ["", *phases], strict=False) if phase not in {before, "Pending"}]
     evidence = [*run["spec"].get("evidence", ()), *status.get("evidence", ())]
     told = {name: status.get(name) for name in ("version", "outcome", "reason", "attempt")}
+    told["heard"] = (status.get("returnCheck") or {}).get("reason")
     if told["reason"] in _WATCHED:
         told["reason"] = " or ".join(_WATCHED)
     return told | {"phases": entered, "episodes": sorted(one.get("fingerprint", "") for one in evidence)}
 
 
 def _service(service: Mapping[str, Any]) -> Mapping[str, Any]:
-    annotations = service["metadata"].get("annotations") or {}
-    return {"selector": service["spec"].get("selector"), "annotations": annotations}
+    return {"selector": service["spec"].get("selector"), "annotations": _marks(service)}
+
+
+def _route(route: Mapping[str, Any]) -> Mapping[str, Any]:
+    rule = route["spec"]["rules"][-1]  # the only one without a cookie
+    shares = {backend["name"]: backend["weight"] for backend in rule["backendRefs"]}
+    return {"shares": shares, "copies": len(rule.get("filters", ())), "annotations": _marks(route)}
+
+
+def _marks(carrier: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the annotations, where a run has no UID: a run of the same name has another one."""
+    annotations = carrier["metadata"].get("annotations") or {}
+    return {name: json.loads(value) | {"run": ""} if name == WITHDRAWN else value for name, value in annotations.items()}
 
 
 def _policy(status: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -89,12 +106,23 @@ def is_settled(stage: Stage) -> bool:
     """Say whether nothing is left to do: runs ended, Jobs left to expire, and pods where they are asked for and nowhere else."""
     see, status = stage.seen, stage.policy_status()
     if not see.all("modelretrainpolicies"):
-        return not see.all("modelretrainruns") and not any("retrainer.dev/policy" in _labels(one) for one in see.all("deployments"))
+        made = [one for kind in ("cronjobs", "deployments", "pods") for one in see.all(kind)]
+        return not see.all("modelretrainruns") and not any(COMPONENT in _labels(one) for one in made)
     runs, jobs, deployments = see.all("modelretrainruns"), see.all("jobs"), see.all("deployments", component="serve")
     idle = any(one["type"] == "Reconciling" and one["reason"] == "Idle" for one in status.get("conditions") or ())
-    ended = all((one.get("status") or {}).get("phase") == "Finished" for one in runs)
+    statuses = [one.get("status") or {} for one in runs]
+    ended = all(one.get("phase") == "Finished" and (one.get("returnCheck") or {}).get("reason") != "Pending" for one in statuses)
     expiring = all("ttlSecondsAfterFinished" in one["spec"] and "deletionTimestamp" not in one["metadata"] for one in jobs)
     asked = Counter({one["metadata"]["labels"]["retrainer.dev/version"]: one["spec"]["replicas"] for one in deployments})
     pods = Counter(one["metadata"]["labels"]["retrainer.dev/version"] for one in see.all("pods", component="serve"))
-    roles = {(status.get(role) or {}).get("version") for role in ("champion", "previous")}
-    return idle and ended and expiring and +asked == pods and asked.keys() <= roles and status.get("candidate") is None
+    roles = {role: (status.get(role) or {}).get("version") for role in ("champion", "previous", "candidate")}
+    told = roles["candidate"] is None and roles["champion"] == _carried(stage)
+    counted = (status.get("traffic") or {}).get("championReady") == asked[roles["champion"]]
+    alone = (+asked).keys() == {roles["champion"]} and asked.keys() <= {roles["champion"], roles["previous"]}
+    return idle and ended and expiring and told and counted and alone and +asked == pods
+
+
+def _carried(stage: Stage) -> str | None:
+    """Return the version that the route, or the Service, says it carries the traffic to."""
+    marks = [_marks(one).get(CHAMPION) for resource in ("httproutes", "services") for one in stage.seen.all(resource)]
+    return next((version for version in marks if version), None)

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ class Write:
     @property
     def moves_traffic(self) -> bool:
         """Whether it is about what serves: the same words mean another thing in another story."""
-        return self.resource in {"services", "deployments"}
+        return self.resource in {"services", "deployments", "httproutes"}
 
     def __str__(self) -> str:
         return f"{self.verb} {self.resource} {self.about}"
@@ -41,7 +41,7 @@ def write_of(method: str, path: str, body: bytes) -> tuple[str, Write] | None:
     if verb is None or found is None:
         return None
     resource = found["resource"] + (f"/{found['sub']}" if found["sub"] else "")
-    said = json.loads(body) if body else {}
+    said = json.loads(body) if body and verb != "delete" else {}
     about = _VERSION.sub(r"v\1", _about(resource, found["name"] or "", said))
     return found["namespace"], Write(verb, resource, about)
 
@@ -55,10 +55,8 @@ def _about(resource: str, name: str, said: Any) -> str:  # noqa: ANN401 - a mani
     if resource == "events":
         run = said["note"].partition(":")[0]
         return f"{said['regarding']['name']} {said['reason']}" + (f" of {run}" if run.startswith("churn-") else "")
-    if resource == "services":
-        return f"{name} {_traffic(said)}"
-    if resource == "deployments":
-        return f"{name} {_size(said)}"
+    if said and resource in _WORDS:
+        return f"{name} {_WORDS[resource](said)}"
     return name or str(said["metadata"]["name"])
 
 
@@ -67,22 +65,34 @@ def _standing(status: Mapping[str, Any]) -> str:
     conditions = {one["type"]: one for one in status.get("conditions") or ()}
     roles = {role: (status.get(role) or {}).get("version") for role in ("champion", "previous", "candidate")}
     told = [f"{role} {version}" for role, version in roles.items() if version]
-    return ", ".join([conditions["Ready"]["reason"], *told, conditions["Reconciling"]["message"], *_firing(status)])
+    return ", ".join([conditions["Ready"]["reason"], *told, conditions["Reconciling"]["message"]])
 
 
-def _firing(status: Mapping[str, Any]) -> list[str]:
-    return [f"{one['name']} {one['reason']}" for one in status.get("triggers") or () if one["state"] != "Armed"]
-
-
-def _traffic(manifest: Mapping[str, Any]) -> str:
-    selector = manifest["spec"].get("selector")
+def _service(manifest: Mapping[str, Any]) -> str:
+    selector, meta = manifest["spec"].get("selector"), manifest["metadata"]
     if not selector:
-        return "claimed"
+        ours = "retrainer.dev/made-by-operator" in meta.get("annotations", {})
+        return "released" if ours and "uid" in meta else "claimed"
+    if "retrainer.dev/serves" not in selector:
+        return "handed back"
     return f"to {selector.get('retrainer.dev/version', 'all versions')}"
 
 
-def _size(manifest: Mapping[str, Any]) -> str:
-    spec = manifest.get("spec", {})
-    if "template" in spec and "replicas" not in spec:
+def _route(manifest: Mapping[str, Any]) -> str:
+    rule, name = manifest["spec"]["rules"][-1], manifest["metadata"]["name"]
+    shares = [f"{one['name'].removeprefix(f'{name}-')} {one['weight']}" for one in rule["backendRefs"]]
+    return f"to {' and '.join(shares)}" + (", copied" if "filters" in rule else "")
+
+
+def _deployment(manifest: Mapping[str, Any]) -> str:
+    spec = manifest["spec"]
+    if "replicas" not in spec:
         return "recycled"
-    return f"with {spec['replicas']} pods" if "replicas" in spec else ""
+    return f"{'deployed' if 'template' in spec else 'scaled'} with {spec['replicas']} pods"
+
+
+_WORDS: Final[Mapping[str, Callable[[Mapping[str, Any]], str]]] = {
+    "services": _service,
+    "httproutes": _route,
+    "deployments": _deployment,
+}

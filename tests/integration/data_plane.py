@@ -28,14 +28,21 @@ _FOR_BENCHMARKS: Final = IPv4Network("198.18.0.0/15")  # RFC 2544: nobody routes
 
 @contextmanager
 def local_addresses() -> Iterator[IPv4Network]:
-    """Make a network's addresses this machine's own until the end: the API server refuses endpoints on loopback. Needs root."""
+    """Give addresses that are this machine's own until the end: the API server refuses endpoints on loopback. Needs root."""
     networks = list(_FOR_BENCHMARKS.subnets(new_prefix=24))
     network = networks[os.getpid() % len(networks)]
+    with answered_here(network):
+        yield network
+
+
+@contextmanager
+def answered_here(network: IPv4Network) -> Iterator[None]:
+    """Make a network's addresses this machine's own until the end. Needs root."""
     route = ["local", str(network), "dev", "lo"]
     done = subprocess.run(["ip", "route", "replace", *route], capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{done.stderr.strip()}: root is needed to give pods addresses, as for a node"
     try:
-        yield network
+        yield
     finally:
         subprocess.run(["ip", "route", "del", *route], check=False)
 

@@ -7,14 +7,32 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import aiohttp
 
 TOKEN: Final = "a-token-of-alertmanagers"
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=20)
+
+
+class Process(Protocol):
+    """What a Popen is, as far as an operator needs it."""
+
+    pid: int
+
+    def send_signal(self, number: int, /) -> None:
+        """Signal it."""
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+
+    def poll(self) -> int | None:
+        """Return its exit code, or None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return its exit code once it has ended."""
 
 
 class OperatorProcess:
@@ -25,7 +43,7 @@ class OperatorProcess:
         token.write_text(TOKEN, encoding="utf-8")
         self.log = home / "operator.log"
         self._health_port, self._webhook_port = free_ports(2)
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
         self._session = aiohttp.ClientSession(timeout=_TIMEOUT)
         self._environment = {
             "PATH": os.environ["PATH"],
@@ -41,10 +59,6 @@ class OperatorProcess:
             "RETRAINER_LOG_FORMAT": "text",
             **{f"RETRAINER_{name.upper()}": value for name, value in settings.items()},
         }
-
-    def watch_only(self, namespaces: Sequence[str]) -> None:
-        """From the next start on, look after the policies of these namespaces."""
-        self._environment["RETRAINER_WATCH_NAMESPACES"] = ",".join(namespaces)
 
     def launch(self) -> None:
         """Start it and return at once."""
@@ -129,7 +143,7 @@ class OperatorProcess:
         return "\n".join(self.log.read_text(encoding="utf-8").splitlines()[-lines:])
 
     @property
-    def _running(self) -> subprocess.Popen[bytes]:
+    def _running(self) -> Process:
         assert self._process is not None, "the operator was never started"
         return self._process
 

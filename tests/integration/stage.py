@@ -31,6 +31,8 @@ class Stage:
     figures: LiveFigures
     operator: OperatorProcess
     audit: Audit
+    patience_s: float = 45.0
+    """How long a fact may take to hold, unless a test says otherwise."""
 
     async def given_a_platform(self) -> None:
         """Have a template Deployment and a claim for versions."""
@@ -79,7 +81,7 @@ class Stage:
         wanted = patched["metadata"]["generation"]
         await self.then(lambda: self.policy_status(name).get("observedGeneration") == wanted, f"{name} is seen as generation {wanted}")
 
-    async def then_run_is_in(self, name: str, phase: str, reason: str = "", within: float = 45.0) -> Manifest:
+    async def then_run_is_in(self, name: str, phase: str, reason: str = "", within: float | None = None) -> Manifest:
         """Return the run once it is in that phase, for that reason where one is given."""
 
         def fact() -> Manifest | None:
@@ -90,7 +92,7 @@ class Stage:
         found: Manifest = await self.then(fact, f"{name} is {phase}/{reason or 'any reason'}", within)
         return found
 
-    async def then_run_ends(self, name: str, outcome: str, reason: str = "", within: float = 45.0) -> Manifest:
+    async def then_run_ends(self, name: str, outcome: str, reason: str = "", within: float | None = None) -> Manifest:
         """Return the run once it has ended; AssertionError at once when it ended otherwise."""
         run = await self.then_run_is_in(name, "Finished", within=within)
         status = run["status"]
@@ -117,10 +119,10 @@ class Stage:
             while await self.operator.metric(name, namespace=self.namespace, **labels) != value:  # noqa: ASYNC110 - another process
                 await asyncio.sleep(0.05)
 
-    async def then(self, fact: Callable[[], Any], what: str, within: float = 45.0) -> Any:  # noqa: ANN401 - whatever the fact is
+    async def then(self, fact: Callable[[], Any], what: str, within: float | None = None) -> Any:  # noqa: ANN401 - whatever the fact is
         """Return what `fact` returns once that is something; AssertionError with a picture of the namespace."""
         try:
-            return await self.seen.until(fact, what, within)
+            return await self.seen.until(fact, what, within or self.patience_s)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.picture()}") from None
 
@@ -192,7 +194,7 @@ class Theatre:
 
     @asynccontextmanager
     async def stage(
-        self, name: str = "team", models: ModelServer | None = None, resources: Iterable[str] = RESOURCES
+        self, name: str = "team", models: ModelServer | None = None, resources: Iterable[str] = RESOURCES, patience_s: float = 45.0
     ) -> AsyncIterator[Stage]:
         """Give a stage of its own, empty but for its stand-ins; `resources` are what it sees."""
         namespace = f"{name}-{uuid.uuid4().hex[:6]}"
@@ -207,4 +209,4 @@ class Theatre:
             kubelet.start()
             closing.push_async_callback(kubelet.stop)
             figures = self.prometheus.figures[namespace] = LiveFigures(kubelet.versions)
-            yield Stage(namespace, self.api, seen, kubelet, models, figures, self.operator, self._audit())
+            yield Stage(namespace, self.api, seen, kubelet, models, figures, self.operator, self._audit(), patience_s)

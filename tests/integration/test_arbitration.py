@@ -84,7 +84,6 @@ async def test_an_emergency_takes_a_canarys_slot_and_a_persons_emergency_ends_it
 async def test_a_dry_policy_reports_every_trigger_and_acts_on_none(stage: Stage) -> None:
     await stage.given_a_champion(triggers=[PAGED, SHOCK])
     await stage.when_changed(dryRun=True)
-    await stage.then(lambda: stage.policy_status()["observedGeneration"] == 2, "the edit has been seen")
     assert await stage.when_paged("e1", severity="emergency") == 200
     await stage.then(lambda: [trigger_status(stage, name).get("reason") for name in ("paged", "shock")] == ["DryRun"] * 2, "both are told")
     assert [run["metadata"]["name"] for run in stage.seen.all("modelretrainruns")] == ["churn-1"]

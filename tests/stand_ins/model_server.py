@@ -1,7 +1,7 @@
 """What runs in every serving pod: one HTTP server on all addresses, which knows by the one asked which version it plays."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from typing import Final
@@ -12,7 +12,6 @@ from retrainer.server import Listener
 from tests.client.load import VERSION_HEADER
 
 _LOOPBACK: Final = IPv4Network("127.0.0.0/8")
-_numbers = itertools.count(2)
 
 
 @dataclass(slots=True)
@@ -24,6 +23,9 @@ class ModelServer:
     says: Callable[[str], int | None] = lambda _: 200
     asked: list[str] = field(default_factory=list)
     """The versions asked, in order."""
+    behind: Callable[[str], str] | None = None
+    """The version that answers at an address that is no pod's: what kube-proxy makes of a Service's."""
+    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(2))
     _versions: dict[str, str] = field(default_factory=dict)
     _listener: Listener | None = None
 
@@ -47,13 +49,14 @@ class ModelServer:
 
     def give_address(self, version: str) -> str:
         """Return an address of its own for a new pod of the version."""
-        address = str(self.network[next(_numbers) % (self.network.num_addresses - 2) + 1])
+        address = str(self.network[next(self._numbers) % (self.network.num_addresses - 2) + 1])
         self._versions[address] = version
         return address
 
     async def _answer(self, request: web.Request) -> web.Response:
         assert request.transport is not None
-        version = self._versions[request.transport.get_extra_info("sockname")[0]]
+        address = request.transport.get_extra_info("sockname")[0]
+        version = self.behind(address) if self.behind and address not in self._versions else self._versions[address]
         self.asked.append(version)
         status = self.says(version)
         if status is None:

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from pathlib import Path
 
 from tests.cluster import components, images, kubectl
@@ -52,6 +53,11 @@ class LocalCluster:
     def audit_log(self) -> Path | None:
         """The API server's audit log; it stays after `down`, until the next `up`."""
         return self._layout().logs / "audit.log"
+
+    @property
+    def services(self) -> IPv4Network:
+        """The addresses of Services; known once it is up."""
+        return self._layout().services
 
     def plan(self) -> Sequence[Change]:
         """What `up` would build, install and change."""
