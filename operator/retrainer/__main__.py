@@ -70,7 +70,13 @@ class Operator:
         bounds = Bounds(timeout_s=settings.query_timeout_s)
         metrics = PrometheusMetrics(named, self._clock, bounds=bounds, observe=telemetry.count_query)
         prober = HttpProber()
-        defaults = Defaults(settings.trainer_image, int(settings.monitor_interval_s), settings.pod_name, settings.max_concurrent_runs)
+        defaults = Defaults(
+            trainer_image=settings.trainer_image,
+            monitor_interval_s=int(settings.monitor_interval_s),
+            instance=settings.pod_name,
+            max_concurrent_runs=settings.max_concurrent_runs,
+            gateway_features=settings.gateway_features,
+        )
         evaluator = Evaluator(self._world, metrics, self._clock, wake=lambda key: queue.add(key), gauges=telemetry)  # noqa: PLW0108 - made below
         sources = Sources(self._world, cluster, metrics, prober, self._clock, self._inbox, evaluator, defaults)
         queue = WorkQueue[Key](Reconciler(sources, telemetry), observer=telemetry, expected=(RetrainerError,))

@@ -137,7 +137,8 @@ class Observer:
         gateway = policy.spec.serving.gateway
         if gateway is None or _is_accepted(policy) or not (policy.spec.rollout.mirror or gateway.affinity_cookie):
             return None
-        return await features_of(self._from.cluster, gateway.parent_refs, policy.identity.namespace)
+        told = self._from.defaults.gateway_features
+        return await features_of(self._from.cluster, gateway.parent_refs, policy.identity.namespace, told)
 
     def _surroundings(self, policy: PolicySeen, template: TemplateSeen | None, volume: tuple[str, ...] | None) -> Surroundings:
         defaults, serving, spec = self._from.defaults, policy.spec.serving, policy.spec

@@ -5,7 +5,7 @@ from the adapter's settings, and raise only what `errors.py` names.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, StrEnum
 from typing import Protocol
@@ -212,6 +212,8 @@ class Defaults:
     monitor_interval_s: int
     instance: str
     max_concurrent_runs: int = 0
+    gateway_features: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """What GatewayClasses can do beside what their status lists, by name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,10 @@ class Settings(BaseSettings):
         Mapping[Name, Annotated[MetricsSource, BeforeValidator(_as_source)]],
         Field(description='JSON: {"name": "url"} or {"name": {"url": …, "tokenFile": …, "allowQueries": …}}.'),
     ] = {}
+    gateway_features: Annotated[
+        Mapping[str, frozenset[str]],
+        Field(description='JSON: {"class": ["HTTPRouteRequestMirror"]}: what GatewayClasses can do beside what their status lists.'),
+    ] = {}
     webhook_listen_port: Annotated[Port, Field(description="Where Alertmanager's notifications arrive.")] = 8080
     webhook_token_file: Annotated[Path | None, Field(description="The token Alertmanager must show; without it, no webhook.")] = None
     alerts_across_namespaces: Annotated[bool, Field(description="Whether an alert matches policies outside its own namespace.")] = False

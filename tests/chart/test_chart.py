@@ -40,6 +40,7 @@ OTHER: dict[str, Any] = {
     "metricsSources": {"other": "http://other:9090"},
     "watchNamespaces": ["members"],
     "allowAlertsFromOtherNamespaces": True,
+    "gatewayFeatures": {"eg": ["HTTPRouteRequestMirror"]},
     "maxConcurrentRuns": 3,
     "monitorInterval": 5,
     "evaluationInterval": 30,
@@ -126,6 +127,7 @@ def test_a_misspelt_value_is_refused(path: tuple[str, ...]) -> None:
     [
         {"logLevel": "trace"},
         {"maxConcurrentRuns": -1},
+        {"gatewayFeatures": {"eg": ["HTTPRouteMagic"]}},
         {"monitorInterval": 0},
         {"metricsSources": {"default": "prometheus:9090"}},
         {"metricsSources": {"default": {"url": "http://x"}}},

@@ -9,16 +9,21 @@ from tests.client.load import VERSION_HEADER
 
 _VERSION = f"\r\n{VERSION_HEADER}: ".lower().encode()
 _LENGTH = b"\r\ncontent-length: "
+_COOKIE = b"\r\nset-cookie: "
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One request: when it was sent and answered (Unix seconds), its status, and the version; status 0 where the connection broke."""
+    """One request: when it was sent and answered (Unix seconds), its status, the version, and the cookie it was given.
+
+    Status 0 where the connection broke.
+    """
 
     sent: float
     answered: float
     status: int
     version: str
+    cookie: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +61,12 @@ class _Caller(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._received += data
         head, end, body = self._received.partition(b"\r\n\r\n")
-        fields = bytes(head).lower()
-        if not end or len(body) < _number(fields, _LENGTH):
+        fields = bytes(head)
+        names = fields.lower()
+        if not end or len(body) < int(_value(fields, names, _LENGTH) or 0):
             return
-        version = fields.partition(_VERSION)[2].partition(b"\r\n")[0].decode()
-        self.hits.append(Hit(self._sent, time.time(), int(head[9:12]), version))
+        version, cookie = (_value(fields, names, name) for name in (_VERSION, _COOKIE))
+        self.hits.append(Hit(self._sent, time.time(), int(head[9:12]), version, cookie))
         self._received.clear()
         self._ask()
 
@@ -96,6 +102,7 @@ async def call_while(target: Target, more: Callable[[], bool], connections: int 
     return hits
 
 
-def _number(fields: bytes, name: bytes) -> int:
-    found = fields.partition(name)[2].partition(b"\r\n")[0]
-    return int(found) if found else 0
+def _value(fields: bytes, lower: bytes, name: bytes) -> str:
+    """Return a header's value as it was written; empty where there is none."""
+    at = lower.find(name)
+    return "" if at < 0 else fields[at + len(name) :].partition(b"\r\n")[0].decode()

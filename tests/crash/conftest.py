@@ -13,9 +13,9 @@ from tests.cluster.local.cluster import LocalCluster
 from tests.crash.company import House, Played
 from tests.crash.matrix import undisturbed
 from tests.crash.nest import Nest
+from tests.data_planes import answered_here, local_addresses, remove_kinds
 from tests.integration.account import Account
 from tests.integration.conftest import account, operators_kubeconfig
-from tests.integration.data_plane import answered_here, local_addresses, remove_kinds
 from tests.stand_ins.api import Api
 from tests.stand_ins.live_figures import FakePrometheus
 
@@ -28,7 +28,7 @@ async def house(control_plane: LocalCluster, account: Account, operators_kubecon
     assert log is not None
     async with AsyncExitStack() as closing:
         await asyncio.to_thread(install_kinds, account.kubectl, control_plane.binary("gateway-api.yaml"))
-        closing.push_async_callback(asyncio.to_thread, remove_kinds, control_plane, account)
+        closing.push_async_callback(asyncio.to_thread, remove_kinds, control_plane, account.kubectl)
         api = await Api.of(control_plane.kubeconfig)
         closing.push_async_callback(api.close)
         prometheus = FakePrometheus()

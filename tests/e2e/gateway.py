@@ -1,46 +1,30 @@
 """No request fails behind a Gateway either: exact weights by an HTTPRoute, on a node, with a real gateway before it."""
 
-import asyncio
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator, Iterator
 from typing import Final
 
 import pytest
+import pytest_asyncio
 
 from demo.story.kubectl import Manifest
 from demo.story.stage import Stage
 from tests.cluster.interface import Way
-from tests.cluster.kubectl import install_kinds
-from tests.cluster.local.cluster import LocalCluster
+from tests.data_planes import Gateways, Traefik
 from tests.e2e.callers import REPEATS, called
 from tests.e2e.manifests import POLICY
 from tests.e2e.rollouts import QUICK, left_to, starts
 from tests.e2e.tenant import Tenant, tenant_of
-from tests.integration.data_plane import DataPlane, parent
-from tests.stand_ins.api import Api
 
-SERVING: Final[Manifest] = {"replicas": 2, "traffic": {"gatewayAPI": {"parentRefs": [parent()]}}}
+SERVING: Final[Manifest] = {"replicas": 2, "traffic": {"gatewayAPI": {"parentRefs": [Traefik.parent()]}}}
 ROLLOUT: Final[Manifest] = QUICK | {"stepWeights": [20]}
 
 
-@pytest.fixture(scope="module")
-def gateway(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def gateway(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
     """The URL of a gateway that runs beside the node, as it reaches the pods' addresses."""
     assert stage.cluster.way is Way.LOCAL, "this gateway is a process of this machine, which must reach pods: CLUSTER_WAY=local"
-    install_kinds(stage.kubectl, stage.cluster.binary("gateway-api.yaml"))
-    plane = asyncio.run(listening(stage.cluster, stage, tmp_path_factory.mktemp("traefik")))
-    yield f"http://127.0.0.1:{plane.port}"
-    asyncio.run(plane.stop())
-
-
-async def listening(cluster: LocalCluster, stage: Stage, home: Path) -> DataPlane:
-    api = await Api.of(cluster.kubeconfig)
-    try:
-        plane = DataPlane(cluster, stage.kubectl, api, home)
-        await plane.start()
-    finally:
-        await api.close()
-    return plane
+    async with Gateways(stage.cluster, stage.kubectl, tmp_path_factory.mktemp("gateway")).running(Traefik) as plane:
+        yield f"http://127.0.0.1:{plane.port}"
 
 
 @pytest.fixture(scope="module")

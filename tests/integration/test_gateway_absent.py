@@ -6,8 +6,8 @@ import pytest
 
 from tests.cluster.kubectl import install_kinds
 from tests.cluster.local.cluster import LocalCluster
+from tests.data_planes import remove_kinds
 from tests.integration.account import Account
-from tests.integration.data_plane import parent, remove_kinds
 from tests.integration.stage import Stage
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -18,7 +18,7 @@ async def test_a_policy_is_told_what_is_missing_and_is_served_once_it_is_there(
 ) -> None:
     await stage.given_a_platform()
     service = {"name": "churn", "targetPort": stage.models.port}
-    traffic = {"gatewayAPI": {"parentRefs": [parent()]}}
+    traffic = {"gatewayAPI": {"parentRefs": [{"name": "public"}]}}
     await stage.given_a_policy(serving={"deploymentRef": {"name": "churn-api"}, "replicas": 2, "service": service, "traffic": traffic})
     ready = await stage.then_condition("Ready", "False", "GatewayNotAvailable")
     assert "install the Gateway API" in ready["message"]
@@ -33,4 +33,4 @@ async def test_a_policy_is_told_what_is_missing_and_is_served_once_it_is_there(
         unanswered = await stage.then_condition("Ready", "False", "RouteNotAccepted")
         assert "no gateway has taken the HTTPRoute up" in unanswered["message"]
     finally:
-        await asyncio.to_thread(remove_kinds, control_plane, account)
+        await asyncio.to_thread(remove_kinds, control_plane, account.kubectl)

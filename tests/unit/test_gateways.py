@@ -33,6 +33,12 @@ async def test_a_feature_counts_that_every_gateway_supports(cluster: FakeCluster
     assert await features_of(cluster, BOTH, "members") == {PORTS}
 
 
+async def test_what_a_class_does_not_list_the_administrator_may_say(cluster: FakeCluster) -> None:
+    mute = (ParentRef(name="mute"),)
+    assert await features_of(cluster, mute, "members", {"silent": frozenset({MIRROR}), "plain": frozenset({PORTS})}) == {MIRROR}
+    assert await features_of(cluster, (*mute, *BOTH[1:]), "members", {"silent": frozenset({MIRROR, PORTS})}) == {PORTS}
+
+
 @pytest.mark.parametrize("name", ["mute", "gone"])
 async def test_a_gateway_that_says_nothing_or_is_not_there_supports_nothing(cluster: FakeCluster, name: str) -> None:
     assert await features_of(cluster, (*BOTH, ParentRef(name=name)), "members") == frozenset()

@@ -40,6 +40,8 @@
   value: {{ include "retrainer.webhookPort" . | quote }}
 - name: RETRAINER_HEALTH_LISTEN_PORT
   value: {{ include "retrainer.healthPort" . | quote }}
+- name: RETRAINER_GATEWAY_FEATURES
+  value: {{ toJson .Values.gatewayFeatures | quote }}
 - name: RETRAINER_MAX_CONCURRENT_RUNS
   value: {{ .Values.maxConcurrentRuns | quote }}
 - name: RETRAINER_MONITOR_INTERVAL_S
