@@ -46,6 +46,10 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.watching.server_timeout = 300
     settings.watching.client_timeout = 360
     settings.watching.inactivity_timeout = 70  # a watch that has silently died is noticed by the bookmarks that do not come
+    # kopf has a task for each object that an event came for, which holds the object as it came until no other comes for so long: without
+    # these two, thousands are whole in memory after a start, or when many come at once.
+    settings.watching.chunk_size = 200
+    settings.queueing.idle_timeout = 0.1
     settings.watching.label_selectors["batch", "v1", "jobs"] = OURS
     settings.watching.label_selectors["batch", "v1", "cronjobs"] = OURS
     settings.watching.label_selectors["", "v1", "pods"] = OURS

@@ -48,10 +48,10 @@ class Fleet:
         began = time.monotonic()
         for start in range(few, many, _AT_ONCE):
             await asyncio.gather(*(self._add(number) for number in range(start, min(start + _AT_ONCE, many))))
-        await self._until_idle(many)
+        await self.until_idle(many)
         return time.monotonic() - began - _RESTS_FOR_S
 
-    async def _until_idle(self, policies: int) -> None:
+    async def until_idle(self, policies: int) -> None:
         """Return once every trigger is judged, and the operator has asked the API server for nothing for a while."""
         while await self.operator.metric("retrainer_policy_ready") < policies:  # noqa: ASYNC110 - another process
             await asyncio.sleep(2)

@@ -9,6 +9,7 @@ import asyncio
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,8 +68,20 @@ async def main(sizes: tuple[int, ...]) -> None:
                 came_in_s = await fleet.grow(few, many)
                 costs.append(await cost(fleet, many, came_in_s))
                 _print_row(costs[-1])
+            await _restarted(fleet, costs[-1].policies)
     if len(costs) > 1:
         _print_slopes(costs)
+
+
+async def _restarted(fleet: Fleet, policies: int) -> None:
+    """Print what a restart takes, and what memory it leaves: nothing of how the policies came is in it."""
+    began = time.monotonic()
+    await fleet.operator.stop()
+    await fleet.operator.start()
+    ready_s = time.monotonic() - began
+    await fleet.until_idle(policies)
+    await asyncio.sleep(_WATCHED_S)
+    print(f"restarted with {policies} policies: ready after {ready_s:.1f} s, {fleet.operator.resident_bytes() / 2**20:.1f} MiB", flush=True)
 
 
 def _print_row(cost: Cost) -> None:
