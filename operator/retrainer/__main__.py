@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import sys
@@ -33,6 +34,9 @@ from retrainer.telemetry import Telemetry, configure_logging
 from retrainer.workqueue import WorkQueue
 
 _SYNC_S = 5.0
+# A cycle of evaluations makes tens of thousands of objects that end with it and are in no reference cycle: by default Python would look
+# for cycles among them forty times, and now and then among everything that is known of every policy.
+_COLLECT_AFTER = 10_000
 # All that a round waits for has a time-out of seconds: one that takes minutes hangs, and its policy with it. Let the kubelet restart us.
 _STUCK_AFTER_S = 180.0
 
@@ -44,6 +48,8 @@ def main() -> None:
     except (ValidationError, SettingsError) as error:
         sys.exit(f"settings: {error}")
     configure_logging(settings.log_level, settings.log_format)
+    gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER)
     logging.getLogger("kopf.objects").setLevel(logging.WARNING)  # it tells of every event that it was handled
     if settings.kubeconfig:
         os.environ["KUBECONFIG"] = str(settings.kubeconfig)  # where kopf's own login looks
