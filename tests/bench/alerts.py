@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 
 from tests.bench.fleet import NAMESPACE, Fleet, policy_name, running_fleet
@@ -40,7 +41,7 @@ async def _one_by_one(fleet: Fleet, seen: Mirror, times: int) -> None:
         await _seen(seen, f"raw-{number}")
         raw.append(time.perf_counter() - began)
         began = time.perf_counter()
-        await _tell(fleet, number, f"one{number}")
+        assert await _tell(fleet, number, _fingerprint(1, number)) == HTTPStatus.OK
         answered.append(time.perf_counter() - began)
         await _seen(seen, f"{policy_name(number)}-1-validate-1")
         launched.append(time.perf_counter() - began)
@@ -54,15 +55,20 @@ async def _burst(fleet: Fleet, seen: Mirror, alerts: int) -> None:
 
     async def one(number: int) -> None:
         async with turns:
-            answers[await _tell(fleet, number, f"burst{number}")] += 1
+            answers[await _tell(fleet, number, _fingerprint(2, number))] += 1
 
     began = time.perf_counter()
     await asyncio.gather(*(one(number) for number in range(alerts)))
     took = time.perf_counter() - began
-    wanted = {(policy_name(number), f"burst{number}") for number in range(alerts)}
+    wanted = {(policy_name(number), _fingerprint(2, number)) for number in range(alerts)}
     await seen.until(lambda: wanted <= _carried(seen).keys() or None, "every alert is in a run")
     times = Counter(_carried(seen)[one] for one in wanted)
     print(f"a burst of {alerts}, {_AT_ONCE} at once: {alerts / took:.0f} a second; answers {dict(answers)}, in so many runs {dict(times)}")
+
+
+def _fingerprint(alert: int, number: int) -> str:
+    """Return what Alertmanager tells alerts apart by: hexadecimal digits."""
+    return f"{alert}{number:015x}"
 
 
 async def _tell(fleet: Fleet, number: int, fingerprint: str) -> int:
