@@ -3,17 +3,20 @@
 import asyncio
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 import aiohttp
 
 TOKEN: Final = "a-token-of-alertmanagers"
+_NO_CONNECTIONS: Final = range(20_000, 32_000)
 _TIMEOUT: Final = aiohttp.ClientTimeout(total=20)
 
 
@@ -149,8 +152,16 @@ class OperatorProcess:
 
 
 def free_ports(number: int) -> list[int]:
-    """Return ports of loopback that nobody listens on."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(number)]
+    """Return ports of loopback that nobody listens on, none of those that the kernel gives to connections.
+
+    One of those may be a connection's by the time a killed operator is started again, which then cannot listen.
+    """
+    sockets: list[socket.socket] = []
+    for port in random.sample(_NO_CONNECTIONS, len(_NO_CONNECTIONS)):
+        if len(sockets) == number:
+            break
+        with suppress(OSError):
+            sockets.append(socket.create_server(("127.0.0.1", port)))
     ports = [one.getsockname()[1] for one in sockets]
     for one in sockets:
         one.close()
