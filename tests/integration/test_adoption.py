@@ -141,6 +141,25 @@ async def test_what_was_handed_back_is_adopted_again_once_its_owner_lets_the_sel
         await stage.then(lambda: stage.service()["spec"]["selector"] == FOUND, "the selector is as it was found")
 
 
+async def test_the_end_of_the_policy_in_the_middle_of_a_canary_takes_the_candidate_before_the_service_is_handed_back(stage: Stage) -> None:
+    stage.figures.of = lambda version: None
+    await given_an_adopted_champion(stage, deletionPolicy="HandBack", rollout={"stepWeights": [50]})
+    await stage.when_a_person_starts("candidate")
+    run = await stage.then_run_is_in("candidate", "AwaitingApproval", "ChampionNotComparable")
+    version = run["status"]["version"]
+    await stage.when_annotated("candidate", approve=version)
+    await stage.then(lambda: stage.service()["spec"]["selector"] == {"retrainer.dev/serves": SERVICE}, "the candidate shares the traffic")
+    began = len(await stage.audit.writes(stage.namespace, "services"))
+    await stage.api.delete("modelretrainpolicies", stage.namespace, POLICY)
+
+    await stage.then(lambda: stage.service()["spec"]["selector"] == FOUND, "the selector is as it was found")
+    alone, handed_back = (await stage.audit.writes(stage.namespace, "services"))[began:]
+    [removed] = [one for one in await stage.audit.writes(stage.namespace, "deployments") if one["verb"] == "delete"]
+    assert removed["objectRef"]["name"] == f"{DEPLOYMENT}-{version}"
+    assert asked_at(alone) < asked_at(removed) < asked_at(handed_back), "the selector that was found would reach the candidate's pods"
+    assert len(stage.pods_of("adopted")) == 2
+
+
 async def test_a_policy_that_is_to_be_retained_leaves_everything_as_it_is(stage: Stage) -> None:
     await given_an_adopted_champion(stage)
     before = stage.service()
