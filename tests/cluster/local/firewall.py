@@ -13,13 +13,18 @@ _PREFIXES = ("KUBE-", "CNI-")
 
 
 def own_rules(layout: Layout) -> list[tuple[str, list[str]]]:
-    """Return (table, rule) for each rule that is added: Pods reach out, and a FORWARD policy of DROP does not stop them."""
-    pods, bridge = str(layout.pods), layout.bridge
+    """Return (table, rule) for each rule that is added: Pods reach out, and a FORWARD policy of DROP does not stop them.
+
+    What goes to a Service's address reaches a Pod or nobody. kube-proxy writes one table after the other, and between an old refusal and a
+    new destination a connection would leave the machine, for whoever answers there.
+    """
+    pods, services, bridge = str(layout.pods), str(layout.services), layout.bridge
     mark = ["-m", "comment", "--comment", layout.cgroup]
     return [
         ("nat", ["POSTROUTING", "-s", pods, "!", "-d", pods, *mark, "-j", "MASQUERADE"]),
         ("filter", ["FORWARD", "-i", bridge, *mark, "-j", "ACCEPT"]),
         ("filter", ["FORWARD", "-o", bridge, *mark, "-j", "ACCEPT"]),
+        *(("filter", [chain, "-d", services, *mark, "-j", "DROP"]) for chain in ("FORWARD", "OUTPUT")),
     ]
 
 
