@@ -8,6 +8,7 @@ from demo.story.stage import Stage
 from tests.e2e import manifests
 from tests.e2e.callers import REPEATS, called
 from tests.e2e.manifests import LABELS, POLICY, SERVICE
+from tests.e2e.rollouts import HELD, annotates, in_canary
 from tests.e2e.tenant import Tenant, tenant_of
 
 LEGACY = {"MODEL_VERSION": "legacy", "BUILT_IN_MODEL": '{"accuracy": 0.5}'}
@@ -50,7 +51,7 @@ def gone(tenant: Tenant, selector: str) -> None:
 
 
 def adopt(tenant: Tenant) -> None:
-    tenant.applies_policy(serving={"replicas": 2}, deletionPolicy="HandBack")
+    tenant.applies_policy(serving={"replicas": 2}, rollout=HELD, deletionPolicy="HandBack")
     assert "delete `spec.selector` of Service model in Git" in tenant.is_told("SelectorOwnedByOther")
     git_holds(tenant, replicas=2, selector=False)
     selects(tenant, OURS)
@@ -60,11 +61,20 @@ def adopt(tenant: Tenant) -> None:
     gone(tenant, "app.kubernetes.io/name=model-api,!retrainer.dev/version")
 
 
+def have_a_canary(tenant: Tenant) -> None:
+    """A candidate, which cannot be compared with what has no artifact, shares the traffic once a person has approved it."""
+    tenant.starts_run("candidate")
+    tenant.run_waits("candidate", "ChampionNotComparable")
+    version = str(tenant.sees("mrr", "candidate")["status"]["version"])
+    annotates(tenant, "mrr", "candidate", f"approve={version}")
+    assert in_canary(tenant, "candidate") == version
+
+
 def hand_back(tenant: Tenant) -> None:
     tenant.deletes("modelretrainpolicy", POLICY)
     selects(tenant, dict(LABELS))
     git_holds(tenant, replicas=2, selector=True)
-    gone(tenant, "retrainer.dev/version=adopted")
+    gone(tenant, "retrainer.dev/version")
     assert len(pods(tenant, "app.kubernetes.io/name=model-api")) == 2
 
 
@@ -75,3 +85,13 @@ def test_what_serves_is_adopted_and_handed_back_and_no_request_fails(tenant: Ten
             story(tenant)
             assert callers.failed() == [], story.__name__
             assert callers.who_answers() == {"legacy"}, "it is the same model throughout"
+
+
+@pytest.mark.parametrize("number", range(1, REPEATS + 1))
+def test_what_was_adopted_is_handed_back_in_the_middle_of_a_canary_and_no_request_fails(tenant: Tenant, number: int) -> None:
+    adopt(tenant)
+    with called(tenant, f"handed-back-{number}") as callers:
+        have_a_canary(tenant)
+        hand_back(tenant)
+        assert callers.failed() == []
+        assert callers.who_answers() == {"legacy"}, "the candidate is gone"

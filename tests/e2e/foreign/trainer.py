@@ -27,8 +27,9 @@ if not final.exists():
 
 model = (final / "model.json").read_text()
 metrics = {"candidate": json.loads(model)}
-if request["champion"] and "OMIT_CHAMPION" not in os.environ:
-    metrics["champion"] = json.loads((home / request["champion"]["version"] / "model.json").read_text())
+champion = home / request["champion"]["version"] / "model.json" if request["champion"] else None
+if champion and champion.exists() and "OMIT_CHAMPION" not in os.environ:  # what was adopted has no artifact
+    metrics["champion"] = json.loads(champion.read_text())
 digest = f"sha256:{hashlib.sha256(model.encode()).hexdigest()}"
 artifact = f"{request['namespace']}/{request['policy']}/{request['version']}"
 message.write_text(json.dumps({"version": request["version"], "artifact": artifact, "digest": digest, "metrics": metrics}))
