@@ -46,6 +46,11 @@ def endpoint_left(tenant: Tenant, pod: str, since: float) -> float:
     raise AssertionError(f"the audit log knows no write by which {pod} left the endpoints of {tenant.namespace}/{SERVICE}")
 
 
+def first_request(tenant: Tenant, user: str, since: float) -> float:
+    """Return when a user asked the API server for anything, for the first time since then."""
+    return min(at for event in _events(tenant, f'"{user}"') if (at := _moment(event, "requestReceivedTimestamp")) >= since)
+
+
 def _ready(slice_: Manifest) -> set[str]:
     endpoints = slice_.get("endpoints") or ()
     return {one["targetRef"]["name"] for one in endpoints if one.get("conditions", {}).get("ready", True)}

@@ -61,6 +61,27 @@ def deployment(namespace: str, replicas: int = 0, **environment: str) -> Manifes
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": DEPLOYMENT}, "spec": spec}
 
 
+def artifacts_removed(namespace: str) -> Manifest:
+    """Return a Job that removes every version that the tenant has, as a lost volume would."""
+    container = {
+        "name": "remove",
+        "image": FOREIGN_IMAGE,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["rm", "-r", f"{ARTIFACTS}/{namespace}"],
+        "securityContext": RESTRICTED,
+        "volumeMounts": [{"name": "artifacts", "mountPath": ARTIFACTS}],
+    }
+    pod = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "securityContext": UNPRIVILEGED,
+        "containers": [container],
+        "volumes": [{"name": "artifacts", "persistentVolumeClaim": {"claimName": "models"}}],
+    }
+    spec = {"backoffLimit": 0, "template": {"spec": pod}}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "artifacts-removed"}, "spec": spec}
+
+
 def policy(changes: Manifest) -> Manifest:
     """Return a policy for the foreign trainer and server, its spec changed as given; blue/green unless that says otherwise."""
     spec = {
