@@ -6,7 +6,7 @@ UV := .uv/bin/uv
 PYTHON := .venv/bin/python
 TRAINER := trainer-image/.venv/bin/python
 # What `make traffic` plays, and how often; one story alone: make traffic STORIES=losses REPEATS=1
-STORIES := traffic losses scarce adoption gateway
+STORIES := traffic losses scarce adoption gateway bare
 REPEATS := 5
 
 .PHONY: help
@@ -114,6 +114,10 @@ bench: .venv/.synced ## Measure what idle policies cost, on a real API server an
 .PHONY: bench-alerts
 bench-alerts: .venv/.synced ## Time alerts to their Jobs against a raw POST, and a burst of 500 (five minutes)
 	$(PYTHON) -m tests.bench.alerts
+
+.PHONY: bench-rollbacks
+bench-rollbacks: .venv/.synced ## Time fifty rollbacks on a real node at 200 requests a second, from the verdict to the last answer
+	YES=1 $(PYTHON) -m tests.bench.rollbacks
 
 .PHONY: test
 test: init verify lint type trainer ## Run all checks and tests

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +47,14 @@ class Callers:
         """Return the versions that answered in the last second."""
         now = time.time()
         return set(answers(self.log, now - 1.0, now))
+
+    def last_answers(self) -> Mapping[str, float]:
+        """Return when each version answered for the last time so far (Unix seconds)."""
+        last: dict[str, float] = {}
+        for one in lines(self.log):
+            if not one.get("error", "totals"):
+                last[one["version"]] = max(one["t"] + one["ms"] / 1000, last.get(one["version"], 0.0))
+        return last
 
 
 @contextmanager
