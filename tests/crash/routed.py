@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from tests.stand_ins.gateway import PlayedGateway
-
+from tests.crash.gateway import PlayedGateway
 from tests.crash.steps import BAD, first_version, next_version, serving
 from tests.integration import team
 from tests.integration.stage import Stage
