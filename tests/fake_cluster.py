@@ -160,6 +160,10 @@ class FakeCluster(Cluster):
                 found.append(deepcopy(stored.content))
         return found
 
+    @override
+    async def uids(self, kind_of: Ref, labels: str = "") -> set[str]:
+        return {one["metadata"]["uid"] for one in await self.list(kind_of, labels)}
+
 
 class _Any:
     """Every value that is there."""

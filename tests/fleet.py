@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from typing_extensions import override
 
@@ -12,6 +11,7 @@ from retrainer.core.kinds import Kind, Manifest, Ref
 from retrainer.core.triggers.evaluation import Evaluation
 from retrainer.errors import Unavailable
 from retrainer.inbox import Inbox
+from retrainer.index import Index
 from retrainer.ports import Alerts, Defaults, Evaluations, Key, Sources
 from retrainer.reconcile import Reconciler
 from retrainer.telemetry import Telemetry
@@ -19,14 +19,13 @@ from tests.builders import a_policy
 from tests.fakes import FakeClock, FakeCluster, FakeMetrics, FakeProber
 
 
-def indices_of(bodies: Iterable[Manifest]) -> dict[str, dict[Any, list[Any]]]:
+def indices_of(bodies: Iterable[Manifest]) -> dict[str, Index]:
     """Return the indices as the watches fill them with these objects."""
-    indices: dict[str, dict[Any, list[Any]]] = {index: {} for index in waking.INDICES}
+    indices = {name: Index(parse) for name, parse in waking.INDICES.items()}
     for one in bodies:
-        for index, keys in waking.INDICES.items():
-            if waking.KINDS[index] is Kind.of(one):
-                for key, found in keys(one).items():
-                    indices[index].setdefault(key, []).append(found)
+        for name, index in indices.items():
+            if waking.KINDS[name] is Kind.of(one):
+                index.take(one)
     return indices
 
 

@@ -1,17 +1,18 @@
 """The composition root: reads the settings, builds the adapters, and runs kopf until it is told to stop. Only it knows both sides."""
 
 import asyncio
-import contextlib
 import gc
 import logging
 import os
 import sys
+from collections.abc import Mapping
 
 import kopf
 import uvloop
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
+from retrainer import waking
 from retrainer.adapters.alertmanager import AlertmanagerWebhook
 from retrainer.adapters.clock import SystemClock
 from retrainer.adapters.kubernetes import KubernetesCluster
@@ -19,12 +20,12 @@ from retrainer.adapters.prober import HttpProber
 from retrainer.adapters.prometheus import Bounds, PrometheusMetrics, Source
 from retrainer.adapters.token_file import TokenFile
 from retrainer.adapters.world import WatchedWorld
-from retrainer.core.kinds import Kind, Ref
-from retrainer.discovery import kinds_to_watch, until_routes_are_missed
+from retrainer.discovery import kinds_to_watch, until_all_have_come, until_routes_are_missed
 from retrainer.errors import RetrainerError
 from retrainer.evaluation import Evaluator
 from retrainer.handlers import register
 from retrainer.inbox import Inbox
+from retrainer.index import Index
 from retrainer.intake import QueueIntake
 from retrainer.ports import Defaults, Key, Sources
 from retrainer.reconcile import Reconciler
@@ -33,10 +34,10 @@ from retrainer.settings import Settings
 from retrainer.telemetry import Telemetry, configure_logging
 from retrainer.workqueue import WorkQueue
 
-_SYNC_S = 5.0
 # A cycle of evaluations makes tens of thousands of objects that end with it and are in no reference cycle: by default Python would look
 # for cycles among them forty times, and now and then among everything that is known of every policy.
 _COLLECT_AFTER = 10_000
+_logger = logging.getLogger(__name__)
 # All that a round waits for has a time-out of seconds: one that takes minutes hangs, and its policy with it. Let the kubelet restart us.
 _STUCK_AFTER_S = 180.0
 
@@ -91,15 +92,18 @@ class Operator:
             await listener.start()
         registry = kopf.OperatorRegistry()
         watched = await kinds_to_watch(cluster, self._a_namespace)
-        register(registry, lambda keys: self._wake(queue, keys), self._world, self._world.attach, watched)
-        queue.start()
+        indices = {name: Index(waking.INDICES[name]) for name in watched}
+        self._world.attach(indices)
+        register(registry, lambda keys: _add(queue, keys), self._world, indices)
         begin_again = asyncio.create_task(until_routes_are_missed(cluster, self._a_namespace, self._world))
         background = [
             asyncio.create_task(self._resync(queue)),
-            asyncio.create_task(self._sync_with_nothing(cluster)),
+            asyncio.create_task(self._begin(cluster, indices, queue)),
             asyncio.create_task(self._evaluate(evaluator)),
             begin_again,
         ]
+        for task in background:
+            task.add_done_callback(_tell)
         try:
             await kopf.operator(
                 registry=registry,
@@ -131,20 +135,13 @@ class Operator:
             listeners.append(Listener(webhook.app(), settings.webhook_listen_port))
         return listeners
 
-    def _wake(self, queue: WorkQueue[Key], keys: list[Key]) -> None:
-        # kopf calls no event handler before every index is filled.
+    async def _begin(self, cluster: KubernetesCluster, indices: Mapping[str, Index], queue: WorkQueue[Key]) -> None:
+        """Let rounds begin once all has come: one that knew of no champion yet would train a first version."""
+        kinds = dict.fromkeys(waking.KINDS[name] for name in indices)
+        namespaces = self._settings.watch_namespaces
+        await until_all_have_come(cluster, kinds, namespaces, lambda uid: any(index.has(uid) for index in indices.values()))
+        queue.start()
         self._synced.set()
-        for key in keys:
-            queue.add(key)
-
-    async def _sync_with_nothing(self, cluster: KubernetesCluster) -> None:
-        """Watched namespaces that hold nothing bring no event: be ready once the API server says that there is no policy."""
-        while not self._synced.is_set():
-            await asyncio.sleep(_SYNC_S)
-            with contextlib.suppress(RetrainerError):
-                namespaces = self._settings.watch_namespaces or ("",)
-                if not any([await cluster.list(Ref(Kind.POLICY, namespace, "")) for namespace in namespaces]):
-                    self._synced.set()
 
     async def _evaluate(self, evaluator: Evaluator) -> None:
         await self._synced.wait()
@@ -156,6 +153,17 @@ class Operator:
             await asyncio.sleep(self._settings.resync_interval_s)
             for key in self._world.keys():  # noqa: SIM118 - a method, not a mapping
                 queue.add(key)
+
+
+def _tell(task: asyncio.Task[None]) -> None:
+    """A task that lives as long as the process and fails would be missed by nobody but its users."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _logger.critical("a task of the operator has failed", exc_info=error)
+
+
+def _add(queue: WorkQueue[Key], keys: list[Key]) -> None:
+    for key in keys:
+        queue.add(key)
 
 
 if __name__ == "__main__":

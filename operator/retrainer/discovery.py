@@ -1,17 +1,18 @@
-"""What the API server knows beyond Kubernetes itself: the Gateway API may be there from the start, come later, or never."""
+"""What there is to watch, and whether all of it has come: the Gateway API may be there from the start, come later, or never."""
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Final
 
 from retrainer import waking
 from retrainer.core.kinds import Kind, Ref
-from retrainer.errors import Refused, Unavailable
+from retrainer.errors import Refused, RetrainerError, Unavailable
 from retrainer.ports import Cluster, World
 
 _logger = logging.getLogger(__name__)
 _AGAIN_S: Final = 5.0
+_SOON_S: Final = 0.5
 _LOOK_S: Final = 10.0
 
 
@@ -25,6 +26,33 @@ async def kinds_to_watch(cluster: Cluster, namespace: str, again_s: float = _AGA
             await asyncio.sleep(again_s)
         else:
             return [index for index in waking.INDICES if routes or waking.KINDS[index] is not Kind.HTTP_ROUTE]
+
+
+async def until_all_have_come(
+    cluster: Cluster, kinds: Collection[Kind], namespaces: Collection[str], has_come: Callable[[str], bool], again_s: float = _SOON_S
+) -> None:
+    """Return once every object that there is (in the namespaces, in all when none is given) has come: `has_come` is told its UID.
+
+    A watch begins with what is there, and nobody says where that ends. What is deleted before it came is not there any more when we ask
+    again.
+    """
+    for kind in kinds:
+        for namespace in namespaces or ("",):
+            while not await _have_come(cluster, Ref(kind, namespace, ""), has_come):  # noqa: ASYNC110 - nobody tells
+                await asyncio.sleep(again_s)
+
+
+async def _have_come(cluster: Cluster, kind_of: Ref, has_come: Callable[[str], bool]) -> bool:
+    labels = waking.OURS if kind_of.kind in waking.OURS_ALONE else ""
+    try:
+        there = await cluster.uids(kind_of, labels)
+    except RetrainerError as error:
+        _logger.warning("the API server does not say what is there: %s", error)
+        return False
+    missing = sum(1 for uid in there if not has_come(uid))
+    if missing:
+        _logger.info("%d of %d %s have not come yet", missing, len(there), kind_of.kind.plural)
+    return not missing
 
 
 async def until_routes_are_missed(cluster: Cluster, namespace: str, world: World, look_s: float = _LOOK_S) -> None:

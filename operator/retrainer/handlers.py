@@ -1,22 +1,20 @@
-"""All that kopf sees: indices that trim every object to what the core needs, and events that put a policy's key on the queue.
+"""All that kopf sees: events, which bring each object to its index, trimmed to what the core needs, and put a policy's key on the queue.
 
 No branches, no state, no return values for kopf to store: it adds no finalizer and no annotation to anybody's object, and writes nothing.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import kopf
 from typing_extensions import override
 
 from retrainer import waking
-from retrainer.core import naming
+from retrainer.index import Index
 from retrainer.ports import Key, World
 
 Body = Mapping[str, Any]
 Wake = Callable[[list[Key]], None]
-Attach = Callable[[Mapping[str, Any]], None]
-OURS = f"{naming.MANAGED_BY}=retrainer,{naming.POLICY}"
 
 
 class NoDiffBase(kopf.DiffBaseStorage):
@@ -50,40 +48,31 @@ def configure(settings: kopf.OperatorSettings) -> None:
     # these two, thousands are whole in memory after a start, or when many come at once.
     settings.watching.chunk_size = 200
     settings.queueing.idle_timeout = 0.1
-    settings.watching.label_selectors["batch", "v1", "jobs"] = OURS
-    settings.watching.label_selectors["batch", "v1", "cronjobs"] = OURS
-    settings.watching.label_selectors["", "v1", "pods"] = OURS
-    settings.watching.label_selectors["gateway.networking.k8s.io", "v1", "httproutes"] = OURS
+    for kind in waking.OURS_ALONE:
+        settings.watching.label_selectors[kind.group, kind.api_version.rpartition("/")[2], kind.plural] = waking.OURS
 
 
-def register(registry: kopf.OperatorRegistry, wake: Wake, world: World, attach: Attach, watched: Collection[str]) -> None:
-    """Register the `watched` ones of `waking.INDICES`, which the `world` reads, and the events.
-
-    `wake` puts keys on the queue, `attach` gets the indices.
-    """
+def register(registry: kopf.OperatorRegistry, wake: Wake, world: World, indices: Mapping[str, Index]) -> None:
+    """Have kopf keep those of `waking.INDICES` that are given, and have each change wake whom it concerns by `wake(keys)`."""
 
     @kopf.on.startup(registry=registry)
-    async def started(settings: kopf.OperatorSettings, **kwargs: Any) -> None:
+    async def started(settings: kopf.OperatorSettings, **_: Any) -> None:
         configure(settings)
-        attach({index: kwargs[index] for index in watched})
 
     @kopf.on.login(registry=registry)
     def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
         # A kubeconfig that was given wins, as it does for our own requests: the operator may be tried out from a pod of another cluster.
         return kopf.login_with_kubeconfig(**kwargs) or kopf.login_with_service_account(**kwargs)
 
-    for index in watched:
-        _register_kind(registry, index, wake, world)
+    for name, index in indices.items():
+        _register_index(registry, name, index, wake, world)
 
 
-def _register_kind(registry: kopf.OperatorRegistry, index: str, wake: Wake, world: World) -> None:
-    kind = waking.KINDS[index]
+def _register_index(registry: kopf.OperatorRegistry, name: str, index: Index, wake: Wake, world: World) -> None:
+    kind = waking.KINDS[name]
     group, version = kind.group, kind.api_version.rpartition("/")[2]
 
-    @kopf.index(group, version, kind.plural, id=index, registry=registry)
-    def found(body: Body, **_: Any) -> dict[Any, Any]:
-        return waking.INDICES[index](body)
-
-    @kopf.on.event(group, version, kind.plural, id=f"{index}-changed", registry=registry)
-    def changed(body: Body, **_: Any) -> None:
-        wake(waking.WAKES[index](body, world))
+    @kopf.on.event(group, version, kind.plural, id=name, registry=registry)
+    async def changed(event: kopf.RawEvent, body: Body, **_: Any) -> None:  # a plain function would be called in a thread
+        index.take(body, gone=event["type"] == "DELETED")
+        wake(waking.WAKES[name](body, world))

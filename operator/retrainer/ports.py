@@ -51,6 +51,9 @@ class Cluster(Protocol):
     async def list(self, kind_of: Ref, labels: str = "") -> list[Manifest]:
         """Return the objects of `kind_of.kind` in its namespace (all namespaces when empty) that match the label selector."""
 
+    async def uids(self, kind_of: Ref, labels: str = "") -> set[str]:
+        """Return the UIDs of what `list` returns, at the cost of the objects' metadata alone."""
+
 
 class Metrics(Protocol):
     """The Prometheus servers the administrator named."""

@@ -111,6 +111,9 @@ KINDS: Final[Mapping[str, Kind]] = {
     "services": Kind.SERVICE,
     "routes": Kind.HTTP_ROUTE,
 }
+OURS: Final = f"{naming.MANAGED_BY}=retrainer,{naming.POLICY}"
+OURS_ALONE: Final = frozenset({Kind.JOB, Kind.CRON_JOB, Kind.POD, Kind.HTTP_ROUTE})
+"""The kinds of which only the objects with the labels `OURS` are watched."""
 
 
 def for_policy(body: Body, _: World) -> list[Key]:

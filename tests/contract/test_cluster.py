@@ -133,12 +133,14 @@ async def test_a_list_is_chosen_by_labels(world: World, labels: str, names: set[
         await world.cluster.create(world.service(name) | {"metadata": {"name": name, "namespace": world.namespace, "labels": its}})
     found = await world.cluster.list(world.ref(Kind.SERVICE, ""), labels)
     assert {Ref.of(one) for one in found} == {world.ref(Kind.SERVICE, name) for name in names}
+    assert await world.cluster.uids(world.ref(Kind.SERVICE, ""), labels) == {one["metadata"]["uid"] for one in found}
 
 
 async def test_a_list_without_a_namespace_is_of_all(world: World) -> None:
     created = await world.cluster.create(world.service())
     assert created in await world.cluster.list(Ref(Kind.SERVICE, "", ""))
     assert await world.cluster.list(Ref(Kind.SERVICE, "nowhere", "")) == []
+    assert await world.cluster.uids(Ref(Kind.SERVICE, "nowhere", "")) == set()
 
 
 async def test_what_is_handed_out_is_the_callers_to_change(world: World) -> None:

@@ -8,7 +8,7 @@ from typing_extensions import override
 from retrainer import waking
 from retrainer.adapters.world import WatchedWorld
 from retrainer.core.kinds import Kind, Manifest, Ref
-from retrainer.discovery import kinds_to_watch, until_routes_are_missed
+from retrainer.discovery import kinds_to_watch, until_all_have_come, until_routes_are_missed
 from retrainer.errors import NotFound, Refused, RetrainerError, Unavailable
 from tests.builders import a_policy, by_route
 from tests.fakes import FakeCluster
@@ -64,3 +64,38 @@ async def test_nobody_asks_the_api_server_where_no_route_is_missed(by: dict[str,
         await asyncio.sleep(0)
     assert not waiting.done()
     waiting.cancel()
+
+
+class Filling(FakeCluster):
+    """An API server that says one after the other what is there; the last answer stays."""
+
+    def __init__(self, *answers: set[str] | RetrainerError) -> None:
+        super().__init__()
+        self._answers = list(answers)
+        self.asked: list[Ref] = []
+
+    @override
+    async def uids(self, kind_of: Ref, labels: str = "") -> set[str]:
+        assert (labels == waking.OURS) is (kind_of.kind is Kind.POD)
+        self.asked.append(kind_of)
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if isinstance(answer, RetrainerError):
+            raise answer
+        return answer
+
+
+async def test_all_has_come_once_nothing_is_missing_of_what_there_is() -> None:
+    come: set[str] = {"a"}
+    cluster = Filling(Unavailable("away"), {"a", "b", "c"}, {"a", "b"})
+    waiting = asyncio.create_task(until_all_have_come(cluster, [Kind.POD], (), come.__contains__, again_s=0))
+    await asyncio.sleep(0.05)
+    assert not waiting.done()
+    come.add("b")  # and c is deleted before it came
+    await asyncio.wait_for(waiting, 5)
+    assert set(cluster.asked) == {Ref(Kind.POD, "", "")}
+
+
+async def test_each_kind_is_asked_for_in_each_watched_namespace() -> None:
+    cluster = Filling(set())
+    await until_all_have_come(cluster, [Kind.POD, Kind.POLICY], ("a", "b"), lambda _: False)
+    assert cluster.asked == [Ref(kind, namespace, "") for kind in (Kind.POD, Kind.POLICY) for namespace in ("a", "b")]

@@ -26,6 +26,7 @@ Body = Manifest | Sequence[Manifest] | None
 Observe = Callable[[str, str, str], None]
 """Told of every request sent: verb, kind, and HTTP status as text (`0` where there was none)."""
 
+JSON = "application/json"
 LONGEST_MESSAGE = 1000
 _NO_STATUS = 0
 
@@ -57,7 +58,8 @@ class Request:
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
     body: Body = None
-    content_type: str = "application/json"
+    content_type: str = JSON
+    accept: str = JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,7 @@ class ApiServer:
 
     async def _ask_once(self, request: Request) -> _Answer:
         url = self._configuration.host + request.path + ("?" + urlencode(request.query) if request.query else "")
-        headers = {"Accept": "application/json", "Content-Type": request.content_type, "User-Agent": "retrainer"}
+        headers = {"Accept": request.accept, "Content-Type": request.content_type, "User-Agent": "retrainer"}
         for setting in (await self._configuration.auth_settings()).values():  # reads a rotated service-account token again
             headers[setting["key"]] = setting["value"]
         response = await self._rest.request(request.method, url, headers=headers, body=request.body, _request_timeout=self._timeout)

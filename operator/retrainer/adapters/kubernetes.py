@@ -1,12 +1,13 @@
 """`Cluster` on the API server: server-side apply under one field manager, JSON throughout."""
 
 import re
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
 from typing_extensions import override
 
-from retrainer.adapters.api_server import ApiServer, Body, Limits, Observe, Request
+from retrainer.adapters.api_server import JSON, ApiServer, Body, Limits, Observe, Request
 from retrainer.core.kinds import Kind, Manifest, Ref
 from retrainer.errors import Conflict, FieldConflict, NotFound, Refused
 from retrainer.ports import Cluster
@@ -15,6 +16,7 @@ FIELD_MANAGER = "retrainer"
 PAGE = 500
 
 _APPLY = "application/apply-patch+yaml"  # JSON is YAML
+_METADATA = f"{JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _MERGE = "application/merge-patch+json"
 _JSON_PATCH = "application/json-patch+json"
 
@@ -122,16 +124,25 @@ class KubernetesCluster(Cluster):
     @override
     async def list(self, kind_of: Ref, labels: str = "") -> list[Manifest]:
         kind = kind_of.kind
+        # Built-in kinds come without their name in a list.
+        named = {"apiVersion": kind.api_version, "kind": kind.kind}
+        return [{**named, **item} async for page in self._pages(kind_of, labels) for item in page]
+
+    @override
+    async def uids(self, kind_of: Ref, labels: str = "") -> set[str]:
+        return {item["metadata"]["uid"] async for page in self._pages(kind_of, labels, _METADATA) for item in page}
+
+    async def _pages(self, kind_of: Ref, labels: str, accept: str = JSON) -> AsyncIterator[Sequence[Manifest]]:
+        kind = kind_of.kind
         query = {"limit": str(PAGE)} | ({"labelSelector": labels} if labels else {})
-        found: list[Manifest] = []
         about = f"{kind.plural} of {kind_of.namespace or 'all namespaces'}"
         while True:
-            page = await self._api.send(Request("list", kind.kind, about, "GET", _collection(kind, kind_of.namespace), query))
-            # Built-in kinds come without their name in a list.
-            found += ({"apiVersion": kind.api_version, "kind": kind.kind, **item} for item in page["items"])
+            request = Request("list", kind.kind, about, "GET", _collection(kind, kind_of.namespace), query, accept=accept)
+            page = await self._api.send(request)
+            yield page["items"] or ()  # null where there is nothing
             following = page["metadata"].get("continue")
             if not following:
-                return found
+                return
             query["continue"] = following
 
 

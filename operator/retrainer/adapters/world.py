@@ -1,4 +1,4 @@
-"""The `World` on kopf's indices, with our own writes laid over them until the watch has caught up."""
+"""The `World` on the indices that the watches fill, with our own writes laid over them until a watch has caught up."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -18,7 +18,7 @@ Index = Mapping[Any, Iterable[Any]]
 
 
 class WatchedWorld(World):
-    """Reads kopf's indices; `attach` gives it the indices once kopf has made them."""
+    """Reads the indices that `attach` gives it."""
 
     def __init__(self) -> None:
         self._indices: Mapping[str, Index] = {}
