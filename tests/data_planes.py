@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -77,7 +78,7 @@ class Gateways:
             yield plane
 
 
-class DataPlane:
+class DataPlane(ABC):
     """A gateway of one class with one Gateway, which admits routes of every namespace and listens on loopback."""
 
     name: ClassVar[str]
@@ -95,9 +96,9 @@ class DataPlane:
         """Return the reference of the Gateway."""
         return {"name": cls.name, "namespace": cls.name}
 
+    @abstractmethod
     def launch(self, log: IO[bytes]) -> "subprocess.Popen[bytes]":
         """Start the process."""
-        raise NotImplementedError
 
     async def start(self) -> None:
         """Return when its Gateway listens."""

@@ -34,10 +34,10 @@ from retrainer.settings import Settings
 from retrainer.telemetry import Telemetry, configure_logging
 from retrainer.workqueue import WorkQueue
 
+_logger = logging.getLogger(__name__)
 # A cycle of evaluations makes tens of thousands of objects that end with it and are in no reference cycle: by default Python would look
 # for cycles among them forty times, and now and then among everything that is known of every policy.
 _COLLECT_AFTER = 10_000
-_logger = logging.getLogger(__name__)
 # All that a round waits for has a time-out of seconds: one that takes minutes hangs, and its policy with it. Let the kubelet restart us.
 _STUCK_AFTER_S = 180.0
 
@@ -151,8 +151,7 @@ class Operator:
         """Look at every policy now and then though nothing happened: it covers an event that was lost."""
         while True:
             await asyncio.sleep(self._settings.resync_interval_s)
-            for key in self._world.keys():  # noqa: SIM118 - a method, not a mapping
-                queue.add(key)
+            _add(queue, self._world.keys())
 
 
 def _tell(task: asyncio.Task[None]) -> None:

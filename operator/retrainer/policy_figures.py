@@ -16,6 +16,7 @@ _POLICY = ("namespace", "policy")
 class _Shown:
     ready: bool | None = None
     weight: int = 0
+    share: float | None = None
     values: dict[str, float] = field(default_factory=dict)
     triggers: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
@@ -30,6 +31,10 @@ class PolicyFigures(Collector):
         """Show a policy's state; the weight is in percent."""
         shown = self._of(key)
         shown.ready, shown.weight = ready, candidate_weight
+
+    def show_share(self, key: Key, share: float | None) -> None:
+        """Show the share of the requests (0 to 1) that the candidate was seen to answer; None outside a canary."""
+        self._of(key).share = share
 
     def show_value(self, key: Key, trigger: str, value: float | None) -> None:
         """Show a trigger's live figure; None where there is none."""
@@ -50,6 +55,11 @@ class PolicyFigures(Collector):
     def collect(self) -> Iterator[GaugeMetricFamily]:
         ready = GaugeMetricFamily("retrainer_policy_ready", "Whether the policy is Ready", labels=_POLICY)
         weight = GaugeMetricFamily("retrainer_candidate_weight", "Percent of traffic asked for the candidate", labels=_POLICY)
+        share = GaugeMetricFamily(
+            "retrainer_candidate_observed_share_ratio",
+            "Share of the requests since the step began that the candidate answered, as of the latest analysis; absent outside a canary",
+            labels=_POLICY,
+        )
         values = GaugeMetricFamily("retrainer_trigger_value", "A trigger's live figure", labels=[*_POLICY, "trigger"])
         states = GaugeMetricFamily(
             "retrainer_trigger_state", "1 for the state a trigger is in", labels=[*_POLICY, "trigger", "state", "reason"]
@@ -58,11 +68,13 @@ class PolicyFigures(Collector):
             if shown.ready is not None:
                 ready.add_metric(key, shown.ready)
                 weight.add_metric(key, shown.weight)
+            if shown.share is not None:
+                share.add_metric(key, shown.share)
             for trigger, value in shown.values.items():
                 values.add_metric((*key, trigger), value)
             for trigger, told in shown.triggers.items():
                 states.add_metric((*key, trigger, *told), 1)
-        yield from (ready, weight, values, states)
+        yield from (ready, weight, share, values, states)
 
     def _of(self, key: Key) -> _Shown:
         return self._shown.setdefault(key, _Shown())

@@ -95,9 +95,10 @@ class Reconciler:
         ready = any(entry.type == "Ready" and entry.status == "True" for entry in decision.policy.conditions)
         weight = decision.policy.traffic.candidate_weight if decision.policy.traffic else 0
         self._telemetry.show_policy(namespace, name, ready=ready, candidate_weight=weight)
-        share = observed_share(seen)
-        if share is not None or not weight:
-            self._telemetry.show_share(namespace, name, share if weight else None)
+        if not weight:
+            self._telemetry.show_share(namespace, name, None)
+        elif (share := observed_share(seen)) is not None:  # most rounds ask nothing
+            self._telemetry.show_share(namespace, name, share)
         self._telemetry.show_triggers(namespace, name, {one.name: (one.state, one.reason) for one in decision.policy.triggers})
         for trigger in decision.policy.triggers:
             if trigger.state == "Refused" and trigger not in seen.policy.status.triggers:

@@ -42,12 +42,6 @@ class Telemetry(Observer, Gauges):
         )
         self._queries = Counter("retrainer_operator_prometheus_queries", "Questions to Prometheus", ["result"], registry=registry)
         self._alerts = Counter("retrainer_operator_alerts", "Alerts received by the webhook", ["result"], registry=registry)
-        self._share = Gauge(
-            "retrainer_candidate_observed_share_ratio",
-            "Share of the requests since the step began that the candidate answered, as of the latest analysis; absent outside a canary",
-            _POLICY,
-            registry=registry,
-        )
         self._runs = Counter("retrainer_runs", "Runs that ended", [*_POLICY, "outcome"], registry=registry)
         self._late = Histogram(
             "retrainer_operator_evaluation_lateness_seconds",
@@ -104,10 +98,7 @@ class Telemetry(Observer, Gauges):
 
     def show_share(self, namespace: str, policy: str, share: float | None) -> None:
         """Show the share of the requests (0 to 1) that the candidate was seen to answer; None takes it away."""
-        if share is None:
-            self._share.remove(namespace, policy)
-        else:
-            self._share.labels(namespace, policy).set(share)
+        self._policies.show_share((namespace, policy), share)
 
     @override
     def cycled(self, lane: str, late_s: float, took_s: float) -> None:
@@ -137,7 +128,7 @@ class Telemetry(Observer, Gauges):
     def forget_policy(self, namespace: str, policy: str) -> None:
         """Take away the series of a policy that is gone."""
         self._policies.forget((namespace, policy))
-        for metric in (self._share, self._runs, self._refusals):
+        for metric in (self._runs, self._refusals):
             metric.remove_by_labels({"namespace": namespace, "policy": policy})
 
 

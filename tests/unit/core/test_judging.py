@@ -8,6 +8,7 @@ import pytest
 from retrainer.core.judging import metrics_of, questions_due
 from retrainer.core.measurement import NoData, NoDataReason, Question, Series, Vector
 from retrainer.core.observation import Observation, RunSeen
+from retrainer.core.observed_share import share_question
 from retrainer.core.phases import Outcome, Phase
 from retrainer.core.run import advance
 from retrainer.core.run.step import Step
@@ -85,7 +86,9 @@ def test_a_dry_run_metric_without_data_holds_nothing_up() -> None:
 
 
 def test_a_query_is_asked_with_versions_and_window_in_their_places() -> None:
-    assert ASKED in questions_due(a_policy(), [a_canary(QUERY)], NOW)
+    run = a_canary(QUERY)
+    assert run.status.analysis is not None
+    assert questions_due(a_policy(), [run], NOW) == {ASKED, share_question(a_policy(), run, run.status.analysis, NOW)}
 
 
 @pytest.mark.parametrize(
