@@ -12,9 +12,9 @@ import time
 
 import psycopg
 
+from tests.gate import Gate, gate_before
 from tests.monitor.builders import NAMESPACE, FakeCluster
 from tests.postgres import running_postgres
-from tests.serve.gate import Gate, gate_before
 from trainer.daemon.listener import Listener, bind
 from trainer.migrations import migrate
 from trainer.monitor.app import MonitorApp

@@ -9,6 +9,7 @@ from datetime import timedelta
 import psycopg
 import pytest
 
+from tests.gate import gate_before
 from tests.monitor.builders import (
     NAMESPACE,
     FakeCluster,
@@ -21,7 +22,6 @@ from tests.monitor.builders import (
     run,
 )
 from tests.postgres import stoppable_postgres
-from tests.serve.gate import gate_before
 from trainer.daemon.listener import Listener, bind
 from trainer.monitor.app import MonitorApp
 from trainer.monitor.exposition import Exposition

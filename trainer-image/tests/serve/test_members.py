@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from tests.artifacts import write_artifact
-from tests.serve.gate import gate_before
+from tests.gate import gate_before
 from tests.serve.processes import VERSION, Server, eventually, free_port, serving, start
 from trainer.artifact import load
 from trainer.runtime import Predictor

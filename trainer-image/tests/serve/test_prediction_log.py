@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 
-from tests.serve.gate import gate_before
+from tests.gate import gate_before
 from trainer.daemon.postgres import Database
 from trainer.serve.prediction_log import BATCH, LoggedPrediction, PredictionLog
 

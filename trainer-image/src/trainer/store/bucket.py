@@ -22,6 +22,8 @@ _LIMITS = {
     "timeout": timedelta(seconds=120),
 }
 _RETRIES = {"max_retries": 5, "retry_timeout": timedelta(seconds=60)}
+# At least 5 MiB, and 10,000 of them are one file at most: the protocol's limits.
+_PART_BYTES = 8 << 20
 _CODE = re.compile(r"<Code>(\w{1,64})</Code>")
 _STATUS = re.compile(r"status code: (\d{3})")
 _REFUSED = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "403"})
@@ -51,7 +53,7 @@ class BucketStore:
         *parts, last = files
         for file in parts:
             self._put(f"{name}/{file}", files[file])
-        self._put(f"{name}/{last}", files[last], mode="create")
+        self._put_first(f"{name}/{last}", files[last])
 
     def read(self, key: str, limit: int) -> bytes | None:
         found = self._asked(lambda: obstore.get(self.bucket, key))
@@ -80,11 +82,26 @@ class BucketStore:
                 leftovers[first] = first
         return Contents(versions, leftovers)
 
-    def _put(self, key: str, content: bytes, **how: Any) -> None:
-        # In one request, which is there whole or not at all. An upload in parts that is killed leaves them, unseen and
-        # paid for; no file of ours is so long that a lost connection should cost less than all of it.
+    def _put(self, key: str, content: bytes) -> None:
+        """Write the file; it is there whole or not at all.
+
+        In parts if it is long, so that a lost connection costs one of them. An upload that is ended by an error or a
+        signal takes its parts away again; those of a killed one are in no listing, and stay until a rule of the bucket
+        ends the upload.
+        """
         with _translated(self.location):
-            obstore.put(self.bucket, key, content, use_multipart=False, **how)
+            if len(content) <= _PART_BYTES:
+                obstore.put(self.bucket, key, content, use_multipart=False)
+                return
+            # One part at a time: the next `write` waits for it, and says in here what went wrong.
+            with obstore.open_writer(self.bucket, key, buffer_size=_PART_BYTES, max_concurrency=1) as upload:
+                for start in range(0, len(content), _PART_BYTES):
+                    upload.write(content[start : start + _PART_BYTES])
+
+    def _put_first(self, key: str, content: bytes) -> None:
+        """Write the file in one request; FileExistsError if there is one."""
+        with _translated(self.location):
+            obstore.put(self.bucket, key, content, mode="create")
 
     def _listed(self, prefix: str | None) -> Iterator[list[str]]:
         with _translated(self.location):
