@@ -20,7 +20,7 @@ from retrainer.core.fleet import FleetAnswer
 from retrainer.core.measurement import Question
 from retrainer.core.observation import PolicySeen
 from retrainer.core.presets import selector
-from retrainer.core.triggers.evaluation import Evaluation
+from retrainer.core.triggers.evaluation import ASKED_FIRST, Evaluation
 from retrainer.ports import Clock, Evaluations, Gauges, Key, Metrics, World
 
 _logger = logging.getLogger(__name__)
@@ -144,7 +144,10 @@ class Evaluator(Evaluations):
                 self._desks[key] = self._renewed(key, policy, desk)
 
     def _renewed(self, key: Key, policy: PolicySeen, desk: _Desk | None) -> _Desk:
-        """Return a policy's desk; a trigger that asks another question, or holds the answer to another bound, begins anew."""
+        """Return a policy's desk; a trigger that asks another question, or holds the answer to another bound, begins anew.
+
+        It must not even take up the episode that the status remembers: that is of what it asked before.
+        """
         if desk is not None and desk.policy.identity.uid == policy.identity.uid and desk.policy.generation == policy.generation:
             return _Desk(policy, desk.asking, desk.found)
         asking = asked_by(policy, allows_queries=self._metrics.allows_queries(policy.spec.metrics_source))
@@ -153,7 +156,8 @@ class Evaluator(Evaluations):
         same = desk.asking if desk.policy.identity.uid == policy.identity.uid else ()
         kept = {one.trigger: desk.found[one.trigger] for one in asking if one in same and one.trigger in desk.found}
         self._forget(key, desk.found.keys() - kept.keys())
-        return _Desk(policy, asking, kept)
+        edited = {one.trigger for one in asking if one not in same} & {one.trigger for one in same}
+        return _Desk(policy, asking, kept | dict.fromkeys(edited, ASKED_FIRST))
 
     def _forget(self, key: Key, triggers: Iterable[str]) -> None:
         for trigger in triggers:

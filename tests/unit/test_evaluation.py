@@ -171,6 +171,20 @@ async def test_a_restart_goes_on_with_the_episode_that_the_status_remembers() ->
     assert room.loop.of(("members", "churn"))["accuracy"].memory.episode == since
 
 
+async def test_an_edited_trigger_does_not_go_on_with_the_episode_of_what_it_asked_before() -> None:
+    refused = {"name": "accuracy", "state": "Refused", "reason": "CoolingDown", "since": NOW, "episode": NOW}
+    known = policy("churn")
+    known = replace(known, status=type(known.status).model_validate(known.status.model_dump() | {"triggers": [refused]}))
+    room = Room(known)
+    room.accuracy(churn=600)
+    await room.cycle()
+    assert room.reason() == "ThresholdCrossed"
+    milder = policy("churn", {"name": "accuracy", "metric": ACCURACY["metric"] | {"min": 0.58}})  # 0.6 is not by the margin inside
+    room.world.put(replace(known, spec=milder.spec, generation=4))
+    await room.cycle()
+    assert room.reason() == "WithinBounds"
+
+
 async def test_an_episode_of_an_older_champion_is_not_gone_on_with() -> None:
     since = NOW - timedelta(days=20)
     started = {"name": "accuracy", "state": "Started", "reason": "ThresholdCrossed", "since": since, "episode": since}

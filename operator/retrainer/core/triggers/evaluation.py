@@ -94,6 +94,10 @@ class Evaluation:
         return before is None or _told(self) != _told(before)
 
 
+ASKED_FIRST: Final = Evaluation(NOT_ASKED, "Prometheus has not been asked yet")
+"""What a trigger comes to before it is asked: nothing is remembered of it."""
+
+
 def _told(one: Evaluation) -> tuple[object, ...]:
     memory = one.memory
     return one.reason, memory.version, memory.episode, memory.firing, memory.fingerprint, one.asks, one.takes_baseline

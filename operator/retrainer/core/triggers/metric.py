@@ -6,7 +6,6 @@ The operator feeds it with what Prometheus says now (`evaluation.py`), a backtes
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
 
 from retrainer.api.v1alpha1 import seconds
 from retrainer.api.v1alpha1.common import cut
@@ -18,6 +17,7 @@ from retrainer.core.measurement import Counts, Measurement, NoData, Value
 from retrainer.core.observation import Observation
 from retrainer.core.presets import PRESETS, Preset
 from retrainer.core.triggers.evaluation import (
+    ASKED_FIRST,
     NOT_ASKED,
     PENDING,
     THRESHOLD_CROSSED,
@@ -30,8 +30,6 @@ from retrainer.core.triggers.evaluation import (
     unheard,
 )
 from retrainer.core.triggers.finding import Finding
-
-_ASKED_FIRST: Final = Evaluation(NOT_ASKED, "Prometheus has not been asked yet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +86,7 @@ def evaluate(
 
     A figure of another champion begins anew; that of a query goes on, as it is not told apart by version.
     """
-    before = _carried_over(rule, before or _ASKED_FIRST, version)
+    before = _carried_over(rule, before or ASKED_FIRST, version)
     if isinstance(measured, NoData):
         return unheard(before, measured.reason, measured.message, now, rule.for_s)
     value = measured.ratio if isinstance(measured, Counts) else measured.value
@@ -105,10 +103,10 @@ def evaluate(
 
 def look(trigger: Trigger, seen: Observation) -> list[Finding]:
     """Return what the latest evaluation says; it asks for a run once its episode is on record, so that no crash starts a second one."""
-    found = seen.evaluations.get(trigger.name, _ASKED_FIRST)
+    found = seen.evaluations.get(trigger.name, ASKED_FIRST)
     champion = seen.policy.status.champion
     if found.reason == NOT_ASKED or found.memory.version != (champion.version if champion else ""):
-        return [Finding(trigger.name, NOT_ASKED, _ASKED_FIRST.message, state="Unknown")]
+        return [Finding(trigger.name, NOT_ASKED, ASKED_FIRST.message, state="Unknown")]
     episode = found.memory.episode
     on_record = episode if found.memory.firing or found.state == "Pending" else None
     told = Finding(trigger.name, found.reason, found.message, state=found.state, episode=on_record, figure=found.figure)
@@ -127,7 +125,7 @@ def look(trigger: Trigger, seen: Observation) -> list[Finding]:
 
 def is_over(trigger: Trigger, version: str, seen: Observation) -> bool | None:
     """Say whether the figure of a champion is within its bound; None where it has not been asked on samples enough of this version."""
-    found = seen.evaluations.get(trigger.name, _ASKED_FIRST)
+    found = seen.evaluations.get(trigger.name, ASKED_FIRST)
     if found.memory.version != version:
         return None
     return {WITHIN_BOUNDS: True, THRESHOLD_CROSSED: False}.get(found.reason)
@@ -138,14 +136,14 @@ def remembered(status: TriggerStatus, version: str, since: datetime | None, *, i
     if status.episode is None or (not is_query and since is not None and status.episode < since):
         return None
     firing = status.state != "Pending"
-    return replace(_ASKED_FIRST, memory=Memory(version, status.episode, firing=firing))
+    return replace(ASKED_FIRST, memory=Memory(version, status.episode, firing=firing))
 
 
 def _carried_over(rule: Rule, before: Evaluation, version: str) -> Evaluation:
     if before.memory.version == version:
         return before
     memory = Memory(version) if rule.preset else replace(before.memory, version=version)
-    return replace(_ASKED_FIRST, memory=memory)
+    return replace(ASKED_FIRST, memory=memory)
 
 
 def _held(rule: Rule, figure: Figure, of: str, memory: Memory, now: datetime) -> Evaluation:

@@ -11,11 +11,19 @@ from retrainer.api.v1alpha1.run import Evidence
 from retrainer.api.v1alpha1.triggers import Trigger
 from retrainer.core.measurement import NoData
 from retrainer.core.observation import Observation
-from retrainer.core.triggers.evaluation import NOT_ASKED, SCHEMA_CHANGED, SCHEMA_UNCHANGED, Evaluation, Figure, Memory, unheard
+from retrainer.core.triggers.evaluation import (
+    ASKED_FIRST,
+    NOT_ASKED,
+    SCHEMA_CHANGED,
+    SCHEMA_UNCHANGED,
+    Evaluation,
+    Figure,
+    Memory,
+    unheard,
+)
 from retrainer.core.triggers.finding import Finding
 
 _SHOWN: Final = 8
-_ASKED_FIRST: Final = Evaluation(NOT_ASKED, "Prometheus has not been asked yet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +36,7 @@ class SchemaSeen:
 
 def evaluate(schema: SchemaSeen | NoData, version: str, before: Evaluation | None, now: datetime) -> Evaluation:
     """Return what the table comes to for the champion `version` at `now`."""
-    before = before if before is not None and before.memory.version == version else replace(_ASKED_FIRST, memory=Memory(version))
+    before = before if before is not None and before.memory.version == version else replace(ASKED_FIRST, memory=Memory(version))
     if isinstance(schema, NoData):
         return unheard(before, schema.reason, schema.message, now, 0.0)
     if not schema.changes:
@@ -43,10 +51,10 @@ def evaluate(schema: SchemaSeen | NoData, version: str, before: Evaluation | Non
 
 def look(trigger: Trigger, seen: Observation) -> list[Finding]:
     """Return what the latest evaluation says; a set of changes that has had its run asks for no other."""
-    found = seen.evaluations.get(trigger.name, _ASKED_FIRST)
+    found = seen.evaluations.get(trigger.name, ASKED_FIRST)
     champion, memory = seen.policy.status.champion, found.memory
     if found.reason == NOT_ASKED or memory.version != (champion.version if champion else ""):
-        return [Finding(trigger.name, NOT_ASKED, _ASKED_FIRST.message, state="Unknown")]
+        return [Finding(trigger.name, NOT_ASKED, ASKED_FIRST.message, state="Unknown")]
     told = Finding(trigger.name, found.reason, found.message, state=found.state, episode=memory.episode, figure=found.figure)
     if not found.asks or memory.episode is None:
         return [told]
