@@ -8,6 +8,7 @@ from retrainer.api.v1alpha1.common import cut
 from retrainer.api.v1alpha1.policy_status import LastOutcome, TrafficStatus, TriggerStatus, VersionStatus
 from retrainer.core import adoption, naming
 from retrainer.core.acceptance import problem
+from retrainer.core.data_quality import data_quality
 from retrainer.core.drift import baselines_on_record, figures_told, with_baselines
 from retrainer.core.holding import held
 from retrainer.core.limits import circuit_is_open
@@ -79,7 +80,7 @@ def _conditions(
             "RunUnderWay" if busy else "Idle",
             f"{busy} is in {runs[busy].phase}" if busy else "no run is under way",
         ),
-        told("DataQuality", *_data_quality(runs)),
+        told("DataQuality", *data_quality(seen, runs)),
         told("CircuitOpen", *_circuit(seen)),
         told("AwaitingApproval", *_approval(runs)),
         told("Stalled", False, "NothingInTheWay", "every effect could be carried out"),
@@ -114,15 +115,6 @@ def _serving(seen: Observation) -> tuple[bool, str, str]:
     if ready == 0:
         return False, "NoReadyPods", f"no pod of {seen.champion} is ready"
     return True, "PodsReady", f"{seen.champion} serves"
-
-
-def _data_quality(runs: RunStatuses) -> tuple[bool | None, str, str]:
-    live = [status for status in runs.values() if status.phase is Phase.VALIDATING and status.recheck_at is not None]
-    if live:
-        return False, live[0].reason, live[0].message
-    if any(status.phase not in {Phase.PENDING, Phase.VALIDATING} and status.result is not None for status in runs.values()):
-        return True, "ChecksPassed", "the data of the latest training passed its checks"
-    return None, "NotLookedAt", "no run has looked at the data yet"
 
 
 def _circuit(seen: Observation) -> tuple[bool, str, str]:

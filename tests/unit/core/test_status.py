@@ -136,6 +136,32 @@ def test_rejected_data_is_a_condition_with_the_trainers_own_words() -> None:
     assert (entry.status, entry.reason, entry.message) == ("False", "InsufficientRows", "84 members")
 
 
+def data_quality_of(*runs: Part, **known: Part) -> tuple[str, str]:
+    entry = of_type(status_of(seen(a_policy(status=known), *runs)), "DataQuality")
+    return entry.status, entry.reason
+
+
+def test_data_is_as_good_as_the_latest_look_at_it_found() -> None:
+    good = a_run(Phase.FINISHED, number=51, outcome="Succeeded", reason="Promoted", completed_at=NOW)
+    assert data_quality_of() == ("Unknown", "NotLookedAt")
+    assert data_quality_of(a_run(Phase.VALIDATING)) == ("Unknown", "NotLookedAt"), "a first look tells nothing before its end"
+    assert data_quality_of(a_run(Phase.QUEUED)) == ("True", "ChecksPassed"), "nothing has been trained before either"
+    assert data_quality_of(good, a_run(Phase.VALIDATING)) == ("True", "ChecksPassed")
+    rejected = a_run(Phase.FINISHED, outcome="DataRejected", reason="LabelLeak", completed_at=NOW)
+    assert data_quality_of(good, rejected) == ("False", "LabelLeak"), "though an earlier training was content"
+    assert data_quality_of(good, rejected, a_run(Phase.TRAINING, number=58)) == ("True", "ChecksPassed")
+    failed = a_run(Phase.FINISHED, outcome="TrainingFailed", reason="ValidationFailed", completed_at=NOW, result=None)
+    assert data_quality_of(good, failed) == ("True", "ChecksPassed"), "what could not look has nothing to say"
+
+
+def test_rejected_data_stays_rejected_while_it_is_looked_at_again() -> None:
+    good = a_run(Phase.FINISHED, number=51, outcome="Succeeded", reason="Promoted", completed_at=NOW)
+    looks_again = a_run(Phase.VALIDATING, reason="Validating", validations=2)
+    entry = {"type": "DataQuality", "status": "False", "reason": "InsufficientRows", "last_transition_time": NOW, "observed_generation": 4}
+    assert data_quality_of(good, looks_again, conditions=[entry]) == ("False", "InsufficientRows")
+    assert data_quality_of(good, looks_again) == ("True", "ChecksPassed"), "where a node had refused the first look"
+
+
 def test_what_waits_for_a_person_is_a_condition() -> None:
     run = a_run(Phase.AWAITING_APPROVAL, reason="BothBelowFloor", message="m" * 512)
     entry = of_type(status_of(seen(a_policy(), run)), "AwaitingApproval")
