@@ -71,6 +71,40 @@ async def test_a_drop_counts_from_the_versions_own_baseline_which_moves_with_pro
     assert run["spec"]["message"].startswith("Accuracy is 0.84, below 0.85")
 
 
+async def test_a_version_that_is_brought_back_counts_from_the_baseline_it_had(stage: Stage) -> None:
+    dropping = {"name": "drop", "metric": {"preset": "Accuracy", "maxDrop": 0.05, "window": "1h", "minSamples": 200}}
+    first = await stage.given_a_champion(triggers=[dropping])
+    taken = await then_baseline(stage, first)
+    assert taken["value"] == 0.9
+    for name, correct in (("better", 950), ("best", 970)):
+        stage.figures.of = lambda version, correct=correct: Figures(correct=900 if version == first else correct)
+        await stage.when_a_person_starts(name)
+        run = await stage.then_run_ends(name, "Succeeded")
+        assert (await then_baseline(stage, run["status"]["version"]))["value"] == correct / 1000
+    assert first not in {stage.policy_status()[role]["version"] for role in ("champion", "previous")}, "its role has forgotten it"
+
+    stage.figures.of = lambda _: Figures(correct=860)  # 11 points below the best, 4 below the first
+    await stage.when_told(pause="the drop of the best is nobody's business here", rollback=f"{first}@1")
+    await stage.then_serves(first)
+
+    assert await then_baseline(stage, first) == taken
+    await then_trigger(stage, "Armed", "WithinBounds", "drop")
+    stage.figures.of = lambda _: Figures(correct=840)
+    refused = await then_trigger(stage, "Refused", "Paused", "drop")
+    assert (refused["value"], round(refused["threshold"], 9)) == (0.84, 0.85)
+
+
+async def then_baseline(stage: Stage, version: str) -> Manifest:
+    """Return the baseline of a version once it is the champion and has one."""
+
+    def fact() -> Manifest | None:
+        champion = stage.policy_status().get("champion") or {}
+        return next(iter(champion.get("baseline") or ()), None) if champion.get("version") == version else None
+
+    found: Manifest = await stage.then(fact, f"{version} has a baseline, not {stage.policy_status().get('champion')}")
+    return found
+
+
 def baseline_other_than(stage: Stage, taken: Manifest) -> Manifest | None:
     """Return the champion's baseline once it is another."""
     baseline = (stage.policy_status().get("champion") or {}).get("baseline") or [taken]
