@@ -30,17 +30,15 @@ def policies(body: Body) -> dict[tuple[str, str, str], PolicySeen]:
     }
 
 
-def runs(body: Body) -> dict[Key, RunSeen]:
-    """Return a run under its policy's key."""
-    return dict.fromkeys(for_run(body), parse.run_seen(body))
-
-
-def places(body: Body) -> dict[Place, RunSeen]:
-    """Return a run under what it has to do with the fleet's places, if anything."""
+def runs(body: Body) -> dict[Key | Place, RunSeen]:
+    """Return a run under its policy's key, and under what it has to do with the fleet's places, if anything."""
     run = parse.run_seen(body)
+    found: dict[Key | Place, RunSeen] = {(run.identity.namespace, run.spec.policy_ref.name): run}
     if holds_one(run.spec, run.status):
-        return {Place.TAKEN: run}
-    return {Place.WAITED_FOR: run} if waits_for_one(run.status) and not run.deleting else {}
+        found[Place.TAKEN] = run
+    elif waits_for_one(run.status) and not run.deleting:
+        found[Place.WAITED_FOR] = run
+    return found
 
 
 def jobs(body: Body) -> dict[Key, JobSeen]:
@@ -92,7 +90,6 @@ def routes(body: Body) -> dict[tuple[str, str, str], RouteSeen]:
 INDICES: Final[Mapping[str, Callable[[Body], dict[Any, Any]]]] = {
     "policies": policies,
     "runs": runs,
-    "places": places,
     "jobs": jobs,
     "pods": pods,
     "chores": chores,
@@ -103,7 +100,6 @@ INDICES: Final[Mapping[str, Callable[[Body], dict[Any, Any]]]] = {
 KINDS: Final[Mapping[str, Kind]] = {
     "policies": Kind.POLICY,
     "runs": Kind.RUN,
-    "places": Kind.RUN,
     "jobs": Kind.JOB,
     "pods": Kind.POD,
     "chores": Kind.CRON_JOB,
@@ -121,15 +117,11 @@ def for_policy(body: Body, _: World) -> list[Key]:
     return [parse.identity(body).key]
 
 
-def for_run(body: Body, _: World | None = None) -> list[Key]:
-    """Return the policy a run belongs to."""
-    return [(body["metadata"]["namespace"], body["spec"]["policyRef"]["name"])]
-
-
-def for_place(_: Body, world: World) -> list[Key]:
-    """Return the policy whose run is the next to get a place: any run that changes may have left one, or just taken the one before."""
+def for_run(body: Body, world: World) -> list[Key]:
+    """Return the policy a run belongs to, and that of the next to get a place: any run may have left one, or just taken the one before."""
+    mine = (body["metadata"]["namespace"], body["spec"]["policyRef"]["name"])
     first = min(world.places(Place.WAITED_FOR), key=standing, default=None)
-    return [(first.identity.namespace, first.spec.policy_ref.name)] if first is not None else []
+    return [mine, (first.identity.namespace, first.spec.policy_ref.name)] if first is not None else [mine]
 
 
 def for_child(body: Body, _: World | None = None) -> list[Key]:
@@ -166,7 +158,6 @@ def _naming(world: World, namespace: str, shared: Shared, name: str) -> list[Key
 WAKES: Final[Mapping[str, Callable[[Body, World], list[Key]]]] = {
     "policies": for_policy,
     "runs": for_run,
-    "places": for_place,
     "jobs": for_child,
     "pods": for_child,
     "chores": for_child,

@@ -47,7 +47,7 @@ class WatchedWorld(World):
 
     @override
     def places(self, which: Place) -> list[RunSeen]:
-        return self._read("places", which)
+        return self._read("runs", which)
 
     @override
     def jobs(self, key: Key) -> list[JobSeen]:

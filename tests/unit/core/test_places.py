@@ -10,8 +10,11 @@ from retrainer.core.observation import RunSeen
 from retrainer.core.phases import Phase
 from retrainer.core.places import Places
 from retrainer.core.run import advance
+from retrainer.index import Index
 from retrainer.ports import Place
 from tests.builders import NOW, a_job, a_policy, a_run, seen
+
+KEY = ("members", "churn-risk")
 
 
 def waiting(name: str, hours_ago: float, *, emergency: bool = False) -> RunSeen:
@@ -78,7 +81,7 @@ def wire(run: RunSeen, version: str = "1") -> dict[str, Any]:
     ],
 )
 def test_the_caches_find_a_run_by_the_place_it_has_or_waits_for(run: RunSeen, where: Place | None) -> None:
-    assert list(waking.places(wire(run))) == ([where] if where else [])
+    assert list(waking.runs(wire(run))) == [KEY, *([where] if where else [])]
 
 
 def test_a_place_that_our_own_write_has_left_is_free_before_the_watch_says_so_again() -> None:
@@ -89,11 +92,23 @@ def test_a_place_that_our_own_write_has_left_is_free_before_the_watch_says_so_ag
     assert world.places(Place.TAKEN) == []
 
 
+def test_a_place_that_our_own_write_has_left_is_free_though_the_watch_still_has_it_taken() -> None:
+    world, index = WatchedWorld(), Index(waking.runs)
+    world.attach({"runs": index})
+    index.take(wire(a_run(Phase.TRAINING), "2"))
+    world.remember(wire(a_run(Phase.GATING), "3"))
+    assert (world.places(Place.TAKEN), [run.status.phase for run in world.runs(KEY)]) == ([], [Phase.GATING])
+    index.take(wire(a_run(Phase.GATING), "3"))
+    assert (world.places(Place.TAKEN), [run.status.phase for run in world.runs(KEY)]) == ([], [Phase.GATING])
+    index.take(wire(a_run(Phase.GATING), "3"), gone=True)
+    assert world.runs(KEY) == []
+
+
 def test_whoever_changes_wakes_the_next_in_line() -> None:
-    world = WatchedWorld()
-    assert waking.for_place({}, world) == []
+    world, changed = WatchedWorld(), wire(a_run(Phase.GATING)) | {"spec": {"policyRef": {"name": "workload"}}}
+    assert waking.for_run(changed, world) == [("members", "workload")]
     for name, hours in (("younger", 1), ("oldest", 3), ("older", 2)):
         run = a_run(Phase.PENDING, name=name, created=NOW - timedelta(hours=hours), reason="FleetLimit")
         world.remember(wire(run))
-    assert waking.for_place({}, world) == [("members", "churn-risk")]
+    assert waking.for_run(changed, world) == [("members", "workload"), KEY]
     assert min(world.places(Place.WAITED_FOR), key=standing).name == "oldest"
