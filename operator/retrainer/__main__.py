@@ -20,7 +20,7 @@ from retrainer.adapters.prober import HttpProber
 from retrainer.adapters.prometheus import Bounds, PrometheusMetrics, Source
 from retrainer.adapters.token_file import TokenFile
 from retrainer.adapters.world import WatchedWorld
-from retrainer.discovery import kinds_to_watch, until_all_have_come, until_routes_are_missed
+from retrainer.discovery import forget_what_is_gone, kinds_to_watch, until_all_have_come, until_routes_are_missed
 from retrainer.errors import RetrainerError
 from retrainer.evaluation import Evaluator
 from retrainer.handlers import register
@@ -97,7 +97,7 @@ class Operator:
         register(registry, lambda keys: _add(queue, keys), self._world, indices)
         begin_again = asyncio.create_task(until_routes_are_missed(cluster, self._a_namespace, self._world))
         background = [
-            asyncio.create_task(self._resync(queue)),
+            asyncio.create_task(self._resync(cluster, indices, queue)),
             asyncio.create_task(self._begin(cluster, indices, queue)),
             asyncio.create_task(self._evaluate(evaluator)),
             begin_again,
@@ -147,11 +147,13 @@ class Operator:
         await self._synced.wait()
         await evaluator.run(self._settings.evaluation_interval_s)
 
-    async def _resync(self, queue: WorkQueue[Key]) -> None:
-        """Look at every policy now and then though nothing happened: it covers an event that was lost."""
+    async def _resync(self, cluster: KubernetesCluster, indices: Mapping[str, Index], queue: WorkQueue[Key]) -> None:
+        """Look at every policy now and then though nothing happened: it covers an event that was lost, also of a policy that is gone."""
         while True:
             await asyncio.sleep(self._settings.resync_interval_s)
-            _add(queue, self._world.keys())
+            keys = self._world.keys()
+            await forget_what_is_gone(cluster, indices, self._settings.watch_namespaces)
+            _add(queue, keys)
 
 
 def _tell(task: asyncio.Task[None]) -> None:

@@ -1,13 +1,14 @@
-"""What there is to watch, and whether all of it has come: the Gateway API may be there from the start, come later, or never."""
+"""What there is to watch, whether all of it has come, and what has gone unseen: the Gateway API may be there from the start, or never."""
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 from retrainer import waking
 from retrainer.core.kinds import Kind, Ref
 from retrainer.errors import Refused, RetrainerError, Unavailable
+from retrainer.index import Index
 from retrainer.ports import Cluster, World
 
 _logger = logging.getLogger(__name__)
@@ -42,10 +43,28 @@ async def until_all_have_come(
                 await asyncio.sleep(again_s)
 
 
+async def forget_what_is_gone(cluster: Cluster, indices: Mapping[str, Index], namespaces: Collection[str]) -> None:
+    """Forget the objects that the API server no longer has (in the namespaces, in all when none is given).
+
+    A watch that begins anew after a gap brings what there is then, and never says what went meanwhile. What has come before we ask and is
+    not there any more is gone for good: nothing ever gets the UID of another.
+    """
+    for name, index in indices.items():
+        known = index.uids()
+        try:
+            for namespace in namespaces or ("",):
+                known -= await _there(cluster, Ref(waking.KINDS[name], namespace, ""))
+        except RetrainerError as error:
+            _logger.warning("the API server does not say what is there: %s", error)
+            continue
+        if known:
+            _logger.warning("%d %s have gone without a word from their watch", len(known), waking.KINDS[name].plural)
+        index.forget(known)
+
+
 async def _have_come(cluster: Cluster, kind_of: Ref, has_come: Callable[[str], bool]) -> bool:
-    labels = waking.OURS if kind_of.kind in waking.OURS_ALONE else ""
     try:
-        there = await cluster.uids(kind_of, labels)
+        there = await _there(cluster, kind_of)
     except RetrainerError as error:
         _logger.warning("the API server does not say what is there: %s", error)
         return False
@@ -53,6 +72,11 @@ async def _have_come(cluster: Cluster, kind_of: Ref, has_come: Callable[[str], b
     if missing:
         _logger.info("%d of %d %s have not come yet", missing, len(there), kind_of.kind.plural)
     return not missing
+
+
+async def _there(cluster: Cluster, kind_of: Ref) -> set[str]:
+    """Return the UIDs of the objects that are watched."""
+    return await cluster.uids(kind_of, waking.OURS if kind_of.kind in waking.OURS_ALONE else "")
 
 
 async def until_routes_are_missed(cluster: Cluster, namespace: str, world: World, look_s: float = _LOOK_S) -> None:

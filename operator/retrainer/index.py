@@ -1,6 +1,6 @@
 """What a watch has brought of one kind, found by keys that each object gives itself."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from typing_extensions import override
@@ -23,7 +23,7 @@ class Index(Mapping[Any, Collection[Any]]):
     def take(self, body: Body, *, gone: bool = False) -> None:
         """Take up an object as it is now, or forget one that is gone; one that cannot be parsed is under no key, and raises."""
         uid = body["metadata"]["uid"]
-        self._drop(uid)
+        self.forget([uid])
         if gone:
             return
         self._keys[uid] = ()  # it has come, whatever it is
@@ -36,12 +36,18 @@ class Index(Mapping[Any, Collection[Any]]):
         """Say whether an object has come and is not gone."""
         return uid in self._keys
 
-    def _drop(self, uid: str) -> None:
-        for key in self._keys.pop(uid, ()):
-            there = self._under[key]
-            del there[uid]
-            if not there:
-                del self._under[key]
+    def uids(self) -> set[str]:
+        """Return the UIDs of all objects that have come and are not gone."""
+        return set(self._keys)
+
+    def forget(self, uids: Iterable[str]) -> None:
+        """Forget objects that are gone."""
+        for uid in uids:
+            for key in self._keys.pop(uid, ()):
+                there = self._under[key]
+                del there[uid]
+                if not there:
+                    del self._under[key]
 
     @override
     def __getitem__(self, key: Any) -> Collection[Any]:

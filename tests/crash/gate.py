@@ -51,6 +51,8 @@ class Gate:
     session: aiohttp.ClientSession
     written: dict[str, list[Write]] = field(default_factory=lambda: defaultdict(list))
     """Every write that was asked for, by namespace, in order."""
+    loses: bytes = b""
+    """What a watch's event begins with that is lost on the way; nothing is lost where this is empty."""
     _latest: dict[str, float] = field(default_factory=dict)
     _serving: set[str] = field(default_factory=set)
     _points: dict[str, frozenset[Point]] = field(default_factory=dict)
@@ -124,7 +126,7 @@ class Gate:
             if known is not None and self._reaches(*known, Side.AFTER):
                 await answer.read()
                 return await self._hold(request)
-            return await _hand_on(request, answer)
+            return await self._hand_on(request, answer)
 
     def _known(self, request: web.Request, body: bytes) -> tuple[str, Write] | None:
         found = write_of(request.method, request.path, body)
@@ -157,14 +159,14 @@ class Gate:
             request.transport.abort()
         return web.Response()
 
-
-async def _hand_on(request: web.Request, answer: aiohttp.ClientResponse) -> web.StreamResponse:
-    headers = {name: value for name, value in answer.headers.items() if name.lower() not in _HOPS}
-    if request.query.get("watch") not in {"1", "true"}:
-        return web.Response(status=answer.status, headers=headers, body=await answer.read())
-    response = web.StreamResponse(status=answer.status, headers=headers)
-    with suppress(ConnectionError):  # who watched was killed
-        await response.prepare(request)
-        async for chunk in answer.content.iter_any():
-            await response.write(chunk)
-    return response
+    async def _hand_on(self, request: web.Request, answer: aiohttp.ClientResponse) -> web.StreamResponse:
+        headers = {name: value for name, value in answer.headers.items() if name.lower() not in _HOPS}
+        if request.query.get("watch") not in {"1", "true"}:
+            return web.Response(status=answer.status, headers=headers, body=await answer.read())
+        response = web.StreamResponse(status=answer.status, headers=headers)
+        with suppress(ConnectionError):  # who watched was killed
+            await response.prepare(request)
+            async for event in answer.content:
+                if not (self.loses and event.startswith(self.loses)):
+                    await response.write(event)
+        return response

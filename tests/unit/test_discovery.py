@@ -8,8 +8,9 @@ from typing_extensions import override
 from retrainer import waking
 from retrainer.adapters.world import WatchedWorld
 from retrainer.core.kinds import Kind, Manifest, Ref
-from retrainer.discovery import kinds_to_watch, until_all_have_come, until_routes_are_missed
+from retrainer.discovery import forget_what_is_gone, kinds_to_watch, until_all_have_come, until_routes_are_missed
 from retrainer.errors import NotFound, Refused, RetrainerError, Unavailable
+from retrainer.index import Index
 from tests.builders import a_policy, by_route
 from tests.fakes import FakeCluster
 
@@ -99,3 +100,40 @@ async def test_each_kind_is_asked_for_in_each_watched_namespace() -> None:
     cluster = Filling(set())
     await until_all_have_come(cluster, [Kind.POD, Kind.POLICY], ("a", "b"), lambda _: False)
     assert cluster.asked == [Ref(kind, namespace, "") for kind in (Kind.POD, Kind.POLICY) for namespace in ("a", "b")]
+
+
+def an_index(name: str, *uids: str) -> Index:
+    """Return an index of a kind that has these objects."""
+    index = Index(lambda body: {name: body})
+    for uid in uids:
+        index.take({"metadata": {"uid": uid}})
+    return index
+
+
+async def test_what_went_while_nobody_watched_is_forgotten() -> None:
+    pods, policies = an_index("pods", "a", "b", "c"), an_index("policies", "c")
+    cluster = Filling({"a", "new"}, {"c"})
+    await forget_what_is_gone(cluster, {"pods": pods, "policies": policies}, ())
+    assert (pods.uids(), policies.uids()) == ({"a"}, {"c"})
+    assert [body["metadata"]["uid"] for body in pods["pods"]] == ["a"]
+
+
+async def test_what_comes_while_the_api_server_is_asked_is_not_missed() -> None:
+    pods = an_index("pods", "a")
+
+    class Slow(Filling):
+        @override
+        async def uids(self, kind_of: Ref, labels: str = "") -> set[str]:
+            pods.take({"metadata": {"uid": "new"}})
+            return await super().uids(kind_of, labels)
+
+    await forget_what_is_gone(Slow({"a"}), {"pods": pods}, ())
+    assert pods.uids() == {"a", "new"}
+
+
+async def test_nothing_is_forgotten_on_half_an_answer() -> None:
+    pods = an_index("pods", "a", "b")
+    await forget_what_is_gone(Filling({"a"}, Unavailable("away")), {"pods": pods}, ("one", "another"))
+    assert pods.uids() == {"a", "b"}
+    await forget_what_is_gone(Filling({"a"}, {"b"}), {"pods": pods}, ("one", "another"))
+    assert pods.uids() == {"a", "b"}, "each namespace has its own"
