@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from tests.cluster.local.cluster import LocalCluster
 from tests.integration.account import Account
 from tests.integration.stage import Stage
+from tests.integration.test_command_line import Kubectl
 from tests.stand_ins.fake_trainer import HANGS, FakeTrainer, trains
 from tests.stand_ins.live_figures import Figures
 
@@ -38,7 +40,9 @@ async def test_a_run_that_waits_gives_way_to_a_higher_priority_and_no_two_train_
     assert not stage.jobs_of("churn-4")
 
 
-async def test_the_fifth_run_of_a_day_is_refused_and_everybody_reads_the_same_reason(stage: Stage, account: Account) -> None:
+async def test_the_fifth_run_of_a_day_is_refused_and_everybody_reads_the_same_reason(
+    stage: Stage, account: Account, control_plane: LocalCluster
+) -> None:
     await stage.given_a_champion(triggers=[PAGED], triggerPolicy={"cooldown": "0s", "maxRunsPerDay": 1}, rollout={"stepWeights": []})
     assert await stage.when_paged("a1") == 200
     await stage.then_run_ends("churn-2", "Succeeded")
@@ -51,6 +55,8 @@ async def test_the_fifth_run_of_a_day_is_refused_and_everybody_reads_the_same_re
     assert re.search(r"Reason: +MaxRunsPerDay", described)
     assert await stage.operator.metric("retrainer_trigger_refusals_total", namespace=stage.namespace, reason="MaxRunsPerDay") == 1
     assert re.search(r"Normal +MaxRunsPerDay .* trigger paged: accuracy fell below 0.7; 1 runs within 24 hours", described)
+    await stage.then_metric(1, "retrainer_trigger_state", trigger="paged", state="Refused", reason="MaxRunsPerDay")
+    assert f"MaxRunsPerDay: {told['message']}" in await Kubectl(control_plane)(stage, "explain", "churn")
 
 
 SHOCK = {"name": "shock", "alert": {"matchLabels": {"severity": "emergency"}}, "emergency": {"maxWeight": 40}, "data": {"holdout": "7d"}}
