@@ -1,6 +1,7 @@
 # The operator's image: one virtual environment on top of the base.
 #
 # The base needs a python3 of 3.11 or later with venv and pip. Both stages use the same one, because the environment points at its python3.
+# EXTRAS=cli makes an image with `kubectl-retrain` in it, for whoever calls it from a pod; the operator needs none of it.
 ARG BASE_IMAGE=python:3.12-slim-bookworm
 
 FROM ${BASE_IMAGE} AS build
@@ -13,7 +14,8 @@ RUN python3 -m venv /opt/build \
 # Dependencies first: they change less often than the package. Exactly what uv.lock names, every file checked against its hash.
 WORKDIR /src
 COPY pyproject.toml uv.lock README.md ./
-RUN /opt/build/bin/uv export --quiet --frozen --no-dev --no-emit-project --output-file requirements.txt \
+ARG EXTRAS=""
+RUN /opt/build/bin/uv export --quiet --frozen --no-dev ${EXTRAS:+--extra "${EXTRAS}"} --no-emit-project --output-file requirements.txt \
     && python3 -m venv --without-pip /opt/retrainer \
     && /opt/build/bin/pip --python /opt/retrainer/bin/python install --quiet --no-compile \
         --no-deps --require-hashes --only-binary :all: --requirement requirements.txt

@@ -71,7 +71,9 @@ def test_an_unknown_field_is_named_with_its_place() -> None:
 
 
 def test_the_examples_have_no_error() -> None:
-    for file in (ROOT / "demo/members/policy.yaml", ROOT / "demo/story/retrain-new-feature.yaml"):
+    examples = sorted((ROOT / "docs/examples").glob("*.yaml"))
+    assert examples
+    for file in (ROOT / "demo/members/policy.yaml", ROOT / "demo/story/retrain-new-feature.yaml", *examples):
         assert not [finding for finding in lint.of_file(file) if finding.is_error], file
 
 

@@ -1,20 +1,30 @@
 """`kubectl retrain` as people run it, with the rights the chart's users have: kubectl finds it on the PATH."""
 
 import asyncio
+import base64
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+import yaml
 
 from tests.cluster.local.cluster import LocalCluster
+from tests.integration.account import Account
 from tests.integration.stage import Stage
 from tests.stand_ins.fake_trainer import HANGS, FakeTrainer, trains
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
+EXAMPLE = Path(__file__).parents[2] / "docs/examples/quarterly.yaml"
+# The kubelet mounts a service account there; a file system of the process's own is laid over it.
+_WITH_ITS_ACCOUNT = (
+    'mount -t tmpfs none /var/run && mkdir -p /var/run/secrets/kubernetes.io && cp -r "$0" /var/run/secrets/kubernetes.io && exec "$@"'
+)
 LOW = {"metrics": [{"name": "accuracy", "min": 0.95}], "onFailure": "RequireApproval"}
 
 
@@ -116,6 +126,43 @@ async def test_all_policies_with_a_label_are_retrained_by_one_command(stage: Sta
     name = (await kubectl(stage, "trigger", "--selector", "tier=all", "--dry-run")).split()[2]
     await stage.then_run_ends(name, "DryRunPassed")
     assert stage.kubelet.trained == [version]
+
+
+async def test_the_example_retrains_what_carries_its_label_with_the_rights_of_its_own_account(
+    stage: Stage, account: Account, control_plane: LocalCluster, tmp_path: Path
+) -> None:
+    await stage.given_a_champion()
+    other = {"deploymentRef": {"name": "load-api"}, "service": {"name": "load", "targetPort": stage.models.port}}
+    await stage.given_a_policy("load", serving=other)
+    await stage.api.patch("modelretrainpolicies", stage.namespace, "churn", {"metadata": {"labels": {"retrain": "quarterly"}}})
+    account.kubectl("apply", f"--namespace={stage.namespace}", "--validate=strict", f"--filename={EXAMPLE}")
+    [job] = [one for one in yaml.safe_load_all(EXAMPLE.read_text(encoding="utf-8")) if one["kind"] == "CronJob"]
+    [container] = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    token = account.kubectl("create", "token", "quarterly-retraining", f"--namespace={stage.namespace}").strip()
+
+    told = await asyncio.to_thread(in_a_pod, container["command"], control_plane.kubeconfig, stage.namespace, token, tmp_path)
+
+    [run] = [one for one in stage.seen.all("modelretrainruns") if one["spec"].get("trigger") == "manual"]
+    assert run["metadata"]["name"] in told
+    assert (run["spec"]["policyRef"]["name"], run["spec"]["message"]) == ("churn", "the quarter's deep evaluation")
+    await stage.then_run_ends(run["metadata"]["name"], "Succeeded")
+
+
+def in_a_pod(command: Sequence[str], kubeconfig: Path, namespace: str, token: str, home: Path) -> str:
+    """Return what a command prints that finds the API server as in a Pod: by its environment, and the files of its service account."""
+    cluster = yaml.safe_load(kubeconfig.read_text(encoding="utf-8"))["clusters"][0]["cluster"]
+    server, account = urlsplit(cluster["server"]), home / "serviceaccount"
+    account.mkdir()
+    (account / "ca.crt").write_bytes(base64.b64decode(cluster["certificate-authority-data"]))
+    (account / "token").write_text(token, encoding="utf-8")
+    (account / "namespace").write_text(namespace, encoding="utf-8")
+    where = {"KUBERNETES_SERVICE_HOST": str(server.hostname), "KUBERNETES_SERVICE_PORT": str(server.port), "HOME": str(home)}
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    as_root = () if os.geteuid() == 0 else ("--map-root-user",)
+    whole = ("unshare", *as_root, "--mount", "sh", "-c", _WITH_ITS_ACCOUNT, str(account), *command)
+    done = subprocess.run(whole, env={"PATH": path, **where}, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 async def test_what_cannot_be_done_is_said_in_one_sentence_and_ends_with_1(stage: Stage, kubectl: Kubectl) -> None:

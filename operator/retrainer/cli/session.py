@@ -1,10 +1,11 @@
-"""The way to the API server: a kubeconfig's context and namespace, with the rights of whoever calls."""
+"""The way to the API server: a kubeconfig's context and namespace, or a pod's, with the rights of whoever calls."""
 
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from kubernetes.aio import config
 
@@ -17,6 +18,7 @@ from retrainer.manifests import seen
 from retrainer.ports import Cluster
 
 FIELD_MANAGER = "kubectl-retrain"
+_OF_A_POD: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +73,24 @@ async def session(place: Place) -> AsyncIterator[Session]:
         await api.close()
 
 
-def kubeconfig_of(place: Place) -> Path:
-    """Return the kubeconfig that was given, $KUBECONFIG's first that exists, or the one in the home directory."""
+def kubeconfig_of(place: Place) -> Path | None:
+    """Return the kubeconfig that was given, $KUBECONFIG's first that exists, or the one in the home directory; None in a pod without one.
+
+    There the pod's own service account calls, as it does for kubectl.
+    """
     if place.kubeconfig is not None:
         return place.kubeconfig
     listed = [Path(part).expanduser() for part in os.environ.get("KUBECONFIG", "").split(os.pathsep) if part]
-    return next((path for path in listed if path.exists()), listed[0] if listed else Path("~/.kube/config").expanduser())
+    if listed:
+        return next((path for path in listed if path.exists()), listed[0])
+    at_home = Path("~/.kube/config").expanduser()
+    return at_home if at_home.exists() or "KUBERNETES_SERVICE_HOST" not in os.environ else None
 
 
-def namespace_of(kubeconfig: Path, context: str | None) -> str:
-    """Return the namespace of the context, `default` where it names none; Refused where there is no such context."""
+def namespace_of(kubeconfig: Path | None, context: str | None) -> str:
+    """Return the namespace of the context, `default` where it names none, or a pod's own; Refused where there is no such context."""
+    if kubeconfig is None:
+        return _OF_A_POD.read_text(encoding="utf-8").strip()
     try:
         contexts, current = config.list_kube_config_contexts(str(kubeconfig))
     except config.ConfigException as error:

@@ -84,7 +84,7 @@ async def backtests(asked: Asked, place: Place, url: str | None, service: str, n
     """Return a backtest of each policy in the file, over the Prometheus at a URL, or behind the API server where none is given."""
     span = span_until(now, asked.since, asked.step)
     kubeconfig = kubeconfig_of(place)
-    namespace = place.namespace or (namespace_of(kubeconfig, place.context) if kubeconfig.exists() else "default")
+    namespace = place.namespace or (namespace_of(kubeconfig, place.context) if kubeconfig is None or kubeconfig.exists() else "default")
     found = policies_in(asked.file, namespace)
     async with AsyncExitStack() as closing:
         if url is not None:
