@@ -113,6 +113,21 @@ def test_of_two_pods_that_migrate_at_once_one_does(empty_database: str) -> None:
     assert max(map(len, answers)) > 0
 
 
+@pytest.mark.parametrize("arguments", [("train", "--epochs", "many"), ("verify",), ("unheard-of",)])
+def test_an_option_or_a_command_that_cannot_be_is_bad_configuration(arguments: tuple[str, ...]) -> None:
+    done = run(*arguments)
+    assert done.returncode == 43
+    assert "--help' for help" in done.stderr
+
+
+def test_a_dry_run_of_seed_says_what_would_be_written_and_writes_nothing(empty_database: str) -> None:
+    run("migrate", DATABASE_URL=empty_database)
+    done = run("seed", "--days", "20", "--until", "2026-11-22", DATABASE_URL=empty_database, DRY_RUN="true")
+    assert done.stdout.startswith("would write a world of seed 7, members 240, start 2026-11-03, until 2026-11-22")
+    with psycopg.connect(empty_database) as connection:
+        assert connection.execute("select count(*) from profiles").fetchone() == (0,)
+
+
 def test_seeding_over_another_world_needs_a_word(world: str) -> None:
     refused = run("seed", "--until", "2026-10-01", DATABASE_URL=world)
     assert refused.returncode == 43

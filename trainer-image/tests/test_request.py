@@ -76,7 +76,9 @@ def test_without_a_request_the_defaults_stand() -> None:
         ({"version": "../../etc"}, "version"),
         ({"version": ".hidden"}, "version"),
         ({"champion": {"version": "a/b"}}, "champion.version"),
-        ({"data": {"window": "1 year"}}, "data.window"),
+        ({"data": {"window": "1 year"}}, "data.window: a duration is"),
+        ({"data": {"window": "36501d"}}, "data.window: 36501d is longer than 36500d"),
+        ({"data": {"labelDelay": "999999999w"}}, "data.labelDelay"),
         ({"data": {"window": "30d", "holdout": "30d"}}, "data.holdout"),
         ({"data": {"recencyHalfLife": "0d"}}, "data.recencyHalfLife"),
         ({"hyperparameters": {"epochs": 0}}, "hyperparameters.epochs"),
@@ -96,7 +98,15 @@ def test_what_is_not_a_request_is_refused(text: str) -> None:
         read_request(read_settings({"RETRAIN_REQUEST": text}), {}, {})
 
 
-@pytest.mark.parametrize(("name", "value"), [("MODEL_EPOCHS", "many"), ("MODEL_BATCH_SIZE", "0"), ("DRY_RUN", "maybe")])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MODEL_EPOCHS", "many"),
+        ("MODEL_BATCH_SIZE", "0"),
+        ("DRY_RUN", "maybe"),
+        ("CHECKPOINT_INTERVAL", "99999999w"),
+    ],
+)
 def test_a_variable_that_cannot_be_read_is_refused_by_name(name: str, value: str) -> None:
     with pytest.raises(BadConfiguration, match=name):
         read_settings({name: value})

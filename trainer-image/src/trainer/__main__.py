@@ -12,6 +12,7 @@ from trainer.progress import start_logging
 from trainer.settings import Settings, read_settings
 
 _LOG = logging.getLogger("trainer")
+_USAGE = 2
 
 
 def main() -> None:
@@ -34,6 +35,9 @@ def run(settings: Settings) -> int:
 
     try:
         app(standalone_mode=True)
+    except SystemExit as end:
+        # What click says to an option or argument that cannot be; no retry will help it.
+        return ExitCode.BAD_CONFIGURATION if end.code == _USAGE else int(end.code or 0)
     except DataRejected as error:
         checks = [check.to_dict() for check in error.checks]
         _end(settings, error.reason, error.message, {"warnings": list(error.warnings), "checks": checks})

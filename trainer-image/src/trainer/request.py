@@ -153,7 +153,7 @@ def read_request(settings: Settings, flags: Mapping[str, Any], defaults: Mapping
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(part) for part in first["loc"])
-        raise BadConfiguration(f"the request's {field}: {first['msg']}") from None
+        raise BadConfiguration(f"the request's {field}: {first['msg'].removeprefix('Value error, ')}") from None
     if find_model(request.model_type) is None:
         raise BadConfiguration(f"model type {request.model_type!r} is not one of {', '.join(known_models())}")
     if not request.data.holdout or request.data.holdout >= request.data.window:

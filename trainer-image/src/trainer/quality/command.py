@@ -76,7 +76,8 @@ def _show(checks: Sequence[Check], document: dict[str, Any], as_json: bool) -> N
     for check in checks:
         result = "passed" if check.passed else check.action.value.lower()
         table.add_row(check.name, result, f"{check.value:g}", f"{check.limit:g}", check.message)
-    Console().print(table)
+    if checks:
+        Console().print(table)
     for warning in document.get("warnings", ()):
         say(f"warning: {warning}", {}, as_json)
     say(f"{document['reason']}: {document['message']}", {}, as_json)

@@ -86,7 +86,9 @@ def seed(  # noqa: PLR0913 - one parameter an option
             parameters = _begun(changes | {"seed": random_seed, "members": members, "units": units, "start": start})
         _refuse_overwriting(before, parameters, may_overwrite=append or replace)
         if settings.dry_run:
-            say(f"would write the world {parameters}", {"world": parameters.to_dict()}, as_json)
+            world = parameters.to_dict()
+            wishes = ", ".join(f"{name} {value}" for name, value in world.items() if value is not None)
+            say(f"would write a world of {wishes}", {"world": world}, as_json)
             return
         summary = _written(connection, parameters, before, replace=replace)
     say(_sentence(summary), _document(summary), as_json)
