@@ -15,6 +15,7 @@ CONTRACT = {
     "profiles": {"id", "role", "union_tenure_years", "member_age"},
     "member_snapshots": {"member_id", "as_of", "churned", "outcome_at"},
     "unit_workload": {"unit_id", "day", "cases", "outcome_at"},
+    "unit_workload_weeks": {"unit_id", "week", "cases", "outcome_at"},
     "ml_predictions": {
         *("id", "model_type", "model_version", "user_id", "predicted_at", "prediction", "predicted_label"),
         *("confidence_score", "response_time_ms", "features", "interval_low", "interval_high"),

@@ -52,13 +52,13 @@ def prepared(url: str, **data: object) -> Prepared:
         return prepare(connection, request, {})
 
 
-@given(st.integers(0, 2**32 - 1), st.integers(40, 90))
-def test_a_row_knows_nothing_of_what_comes_after_its_origin(seed: int, origin: int) -> None:
+@given(st.integers(0, 2**32 - 1), st.integers(40, 90), st.sampled_from([WINDOWS, Windows.of_weeks(4)]))
+def test_a_row_knows_nothing_of_what_comes_after_its_origin(seed: int, origin: int, windows: Windows) -> None:
     generator = np.random.default_rng(seed)
     history = generator.poisson(20, (2, 120)).astype(float)
     changed = history.copy()
     changed[:, origin + 1 :] = generator.poisson(90, (2, 120 - origin - 1))
-    before, after = (WINDOWS.derive(each, np.array([origin]), MONDAY) for each in (history, changed))
+    before, after = (windows.derive(each, np.array([origin]), MONDAY) for each in (history, changed))
     for name, values in before.items():
         assert np.array_equal(values, after[name], equal_nan=values.dtype != object), name
 
@@ -107,7 +107,7 @@ def test_rows_are_of_the_target_days_and_the_holdout_is_the_newest(world: str) -
     assert found.split.holdout.sum() == 21 * 4 * 14
     assert found.split.first_holdout_day == TODAY - timedelta(days=21)
     names = {feature.name for feature in found.features}
-    assert {NAIVE, TYPICAL, "last_week", WEEKDAY, "is_holiday", "members"} <= names
+    assert {NAIVE, TYPICAL, "recently", WEEKDAY, "is_holiday", "members"} <= names
     assert LEVEL not in names
 
 

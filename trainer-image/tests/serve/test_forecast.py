@@ -17,7 +17,7 @@ from trainer.models.base import FeatureKind
 
 FEATURES = (
     Feature(name="typical", kind=FeatureKind.NUMERIC, mean=1.0, scale=0.4),
-    Feature(name="last_week", kind=FeatureKind.NUMERIC, mean=1.0, scale=0.1),
+    Feature(name="recently", kind=FeatureKind.NUMERIC, mean=1.0, scale=0.1),
     Feature(name="is_holiday", kind=FeatureKind.BOOLEAN, mean=0.03, scale=0.17),
     Feature(name="weekday", kind=FeatureKind.CATEGORICAL, categories=("monday", "sunday")),
 )

@@ -122,7 +122,7 @@ class _Part:
 
 
 def _context(model: ModelDefinition) -> timedelta:
-    return timedelta(days=model.windows.context if model.windows is not None else 0)
+    return model.windows.context if model.windows is not None else timedelta()
 
 
 def _whole_series(parts: Iterable[_Part]) -> Iterator[tuple[Dataset, NDArray[Any]]]:

@@ -48,8 +48,8 @@ class ModelDefinition:
     Every other column of the table is a feature if its type allows it (`feature_kind`) and the request's allow and
     deny patterns do (`is_wanted`). `outcome_column` is the date on which the label became known. The `task` makes
     targets of labels, answers of outputs, and the gate's figures of answers. With `windows` a row of the table is one
-    day of a series, of which only what is known ahead and the past of the label may tell; without, a row is a snapshot
-    of what was known on its day.
+    day or week of a series, of which only what is known ahead and the past of the label may tell; without, a row is a
+    snapshot of what was known on its day.
     """
 
     name: str

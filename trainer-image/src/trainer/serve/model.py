@@ -80,7 +80,7 @@ class Classifier:
 
 
 class Forecaster:
-    """Answers one series with a forecast for each day of the horizon."""
+    """Answers one series with a forecast for each day or week of the horizon."""
 
     columns: tuple[str, ...] = ("origin", "history", "ahead")
 
@@ -96,7 +96,7 @@ class Forecaster:
         return read_series(features)
 
     def predicted(self, features: Features) -> list[Predicted]:
-        """Return an answer a day, oldest first, each with the day it is for beside the model's features."""
+        """Return an answer a period, oldest first, each with the (first) day it is for beside the model's features."""
         days, rows = zip(*series_of(features).rows(self._windows), strict=True)
         answers = _answers(self._predictor, rows)
         return [
