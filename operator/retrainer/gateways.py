@@ -16,15 +16,19 @@ async def features_of(
 ) -> Features:
     """Return the features that every one of the Gateways supports; none for one that is not there or may not be read.
 
-    `told` is what the administrator says of classes by name: a controller need not list what it can do, and some do not.
+    `told` is what the administrator says of classes by name, since a controller need not list what it can do and some do not, and of single
+    Gateways as `namespace/name`, since an operator of named namespaces may read neither the Gateways of others nor any class.
     """
     known = await asyncio.gather(*(_features(cluster, parent, namespace, told or {}) for parent in parents))
     return frozenset.intersection(*known)
 
 
 async def _features(cluster: Cluster, parent: ParentRef, namespace: str, told: Mapping[str, Features]) -> Features:
+    place = parent.namespace or namespace
+    if (said := told.get(f"{place}/{parent.name}")) is not None:
+        return said
     try:
-        gateway = await cluster.get(Ref(Kind.GATEWAY, parent.namespace or namespace, parent.name))
+        gateway = await cluster.get(Ref(Kind.GATEWAY, place, parent.name))
     except Refused:
         return frozenset()
     if gateway is None:

@@ -216,7 +216,7 @@ class Defaults:
     instance: str
     max_concurrent_runs: int = 0
     gateway_features: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """What GatewayClasses can do beside what their status lists, by name."""
+    """What GatewayClasses can do beside what their status lists, by name; or one Gateway, by `namespace/name`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,7 @@ class Settings(BaseSettings):
     ] = {}
     gateway_features: Annotated[
         Mapping[str, frozenset[str]],
-        Field(description='JSON: {"class": ["HTTPRouteRequestMirror"]}: what GatewayClasses can do beside what their status lists.'),
+        Field(description='JSON: {"class": […], "namespace/gateway": […]}: what classes can do beside what they list, or Gateways.'),
     ] = {}
     webhook_listen_port: Annotated[Port, Field(description="Where Alertmanager's notifications arrive.")] = 8080
     webhook_token_file: Annotated[Path | None, Field(description="The token Alertmanager must show; without it, no webhook.")] = None

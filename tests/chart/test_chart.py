@@ -128,6 +128,7 @@ def test_a_misspelt_value_is_refused(path: tuple[str, ...]) -> None:
         {"logLevel": "trace"},
         {"maxConcurrentRuns": -1},
         {"gatewayFeatures": {"eg": ["HTTPRouteMagic"]}},
+        {"gatewayFeatures": {"gateways/public/https": ["HTTPRouteRequestMirror"]}},
         {"monitorInterval": 0},
         {"metricsSources": {"default": "prometheus:9090"}},
         {"metricsSources": {"default": {"url": "http://x"}}},

@@ -44,11 +44,14 @@ def test_the_chart_sets_every_setting_and_knows_no_other() -> None:
 
 
 def test_values_arrive_as_settings() -> None:
-    values = {**NAMESPACED, "allowAlertsFromOtherNamespaces": True, "monitorInterval": 7, "logFormat": "text", "trainerImage": "trainer:2"}
+    able = {"eg": ["HTTPRouteRequestMirror"], "gateways/public": ["HTTPRouteBackendRequestHeaderModification"]}
+    known = {"allowAlertsFromOtherNamespaces": True, "monitorInterval": 7, "logFormat": "text", "trainerImage": "trainer:2"}
+    values = {**NAMESPACED, **known, "gatewayFeatures": able}
     read = settings(values)
     assert read["watch_namespaces"] == ["members", "payments"]
     assert read["alerts_across_namespaces"] is True
     assert (read["monitor_interval_s"], read["log_format"], read["trainer_image"]) == (7, "text", "trainer:2")
+    assert {of: list(features) for of, features in read["gateway_features"].items()} == able
     assert read["pod_name"] == "retrainer-0"
 
 

@@ -1,8 +1,11 @@
 """What all gateways of a policy can do: no more than the least able of them says."""
 
 import pytest
+from typing_extensions import override
 
 from retrainer.api.v1alpha1.traffic import ParentRef
+from retrainer.core.kinds import Manifest, Ref
+from retrainer.errors import Refused
 from retrainer.gateways import features_of
 from tests.fakes import FakeCluster
 
@@ -37,6 +40,27 @@ async def test_what_a_class_does_not_list_the_administrator_may_say(cluster: Fak
     mute = (ParentRef(name="mute"),)
     assert await features_of(cluster, mute, "members", {"silent": frozenset({MIRROR}), "plain": frozenset({PORTS})}) == {MIRROR}
     assert await features_of(cluster, (*mute, *BOTH[1:]), "members", {"silent": frozenset({MIRROR, PORTS})}) == {PORTS}
+
+
+class ClusterOfOneNamespace(FakeCluster):
+    """A cluster whose API server lets the operator read what is in `members` and nothing else."""
+
+    @override
+    async def get(self, ref: Ref) -> Manifest | None:
+        if ref.namespace != "members":
+            raise Refused(f"{ref.kind.plural} is forbidden")
+        return await super().get(ref)
+
+
+async def test_an_operator_of_named_namespaces_is_told_of_a_gateway_or_a_class_it_may_not_read(cluster: FakeCluster) -> None:
+    confined = ClusterOfOneNamespace(cluster.server)
+    elsewhere, here = BOTH
+    assert await features_of(confined, BOTH, "members") == frozenset()
+    told = {"gateways/public": frozenset({MIRROR, PORTS}), "plain": frozenset({MIRROR})}
+    assert await features_of(confined, (elsewhere,), "members", told) == {MIRROR, PORTS}
+    assert await features_of(confined, (here,), "members", told) == {MIRROR}
+    assert await features_of(confined, BOTH, "members", told) == {MIRROR}
+    assert await features_of(confined, (elsewhere,), "members", {"members/public": frozenset({MIRROR})}) == frozenset()
 
 
 @pytest.mark.parametrize("name", ["mute", "gone"])

@@ -117,7 +117,7 @@ def gateway_cannot_mirror(seen: Observation) -> Problem | None:
     return Problem(
         "MirrorNotSupported",
         f"not every Gateway of spec.serving.traffic.gatewayAPI lists {_MIRROR} in its class's status.supportedFeatures: "
-        "name one that does, have the administrator say so (chart value gatewayFeatures), or set spec.rollout.mirror to false",
+        "name one that does, have the administrator say it of class or Gateway (gatewayFeatures), or set spec.rollout.mirror to false",
     )
 
 
@@ -129,7 +129,7 @@ def gateway_cannot_give_cookies(seen: Observation) -> Problem | None:
     return Problem(
         "AffinityNotSupported",
         f"not every Gateway of spec.serving.traffic.gatewayAPI lists {_FILTERS} in its class's status.supportedFeatures: "
-        "name one that does, have the administrator say so (chart value gatewayFeatures), or take affinityCookie away",
+        "name one that does, have the administrator say it of class or Gateway (gatewayFeatures), or take affinityCookie away",
     )
 
 
