@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.integration import team
 from tests.integration.audit import Entry
 from tests.integration.stage import Stage
 
@@ -92,3 +93,16 @@ async def test_a_pin_ends_a_canary_and_taking_it_away_lets_the_next_run_roll_out
     await stage.then_run_is_in("churn-5", "Gating", "Pinned")
     await stage.when_changed(serving={"pinnedVersion": ""})
     await stage.then_run_is_in("churn-5", "Canary", "Step1")
+
+
+async def test_a_new_policy_with_a_pin_serves_that_version_and_trains_none(stage: Stage) -> None:
+    kept = "20261101-030000-51"
+    await stage.given_a_platform()
+    serving = team.policy(stage.namespace, port=stage.models.port)["spec"]["serving"]
+    await stage.given_a_policy(serving=serving | {"pinnedVersion": kept})
+    run = await stage.then_run_ends("churn-1", "Succeeded", "Redeployed")
+    assert run["spec"]["trigger"] == "pin"
+    await stage.then_serves(kept)
+    await stage.then(lambda: outcomes(stage) == {kept: "Serves"}, "the version is on record")
+    assert set(stage.models.asked) == {kept}, "its smoke test"
+    assert (stage.kubelet.trained, stage.seen.all("jobs")) == ([], [])

@@ -18,6 +18,7 @@ from retrainer.core.circuit import INITIAL
 from retrainer.core.holding import held
 from retrainer.core.limits import Limit, circuit_is_open, limit
 from retrainer.core.line import Rank, gives_way, taking_evidence
+from retrainer.core.named_version import named_version
 from retrainer.core.observation import Observation, RunSeen
 from retrainer.core.phases import Phase
 from retrainer.core.triggers import alert, metric, schedule, schema
@@ -134,8 +135,11 @@ def _full(run: str) -> Limit:
 
 
 def _first_version(seen: Observation) -> StartRun | None:
-    """Start a first version where nothing serves, nobody is at it, and this generation of the policy has not been tried yet."""
-    if seen.champion is not None or any(run.live for run in seen.runs):
+    """Start a first version where nothing serves, nobody is at it, and this generation of the policy has not been tried yet.
+
+    Where people name a version there is nothing to train: that one is deployed, and a pin that cannot be honoured is told as such.
+    """
+    if seen.champion is not None or any(run.live for run in seen.runs) or named_version(seen) is not None:
         return None
     if seen.policy.spec.dry_run or _may_not_act(seen) is not None or circuit_is_open(seen) is not None:
         return None

@@ -6,7 +6,7 @@ import pytest
 
 from retrainer.api.v1alpha1 import ModelRetrainPolicySpec
 from retrainer.core import naming
-from retrainer.core.actions import DeployVersion, SendTraffic
+from retrainer.core.actions import DeployVersion, SendTraffic, StartRun
 from retrainer.core.alert import Alert
 from retrainer.core.decide import decide
 from retrainer.core.observation import ProbeSeen, RunSeen
@@ -192,6 +192,40 @@ def test_a_pin_that_would_not_come_up_is_reported_and_tried_again_with_the_next_
 
 def test_a_policy_that_lost_its_status_tries_the_version_it_is_told() -> None:
     assert redeployed(named(pin=PREVIOUS, status={"versions": []})) == [PREVIOUS]
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("known", [{"versions": []}, KEPT])
+def test_a_version_named_before_any_serves_is_deployed_and_none_is_trained(way: Part, known: Part) -> None:
+    decision = named(**way, status=known | {"champion": None}, service=None, backends={})
+    assert [effect.spec.version for effect in decision.effects if isinstance(effect, StartRun)] == [PREVIOUS]
+    assert redeployed(decision) == [PREVIOUS]
+
+
+def test_a_new_policy_with_a_pin_serves_that_version_without_a_training_and_goes_on_once_the_pin_is_taken_away() -> None:
+    world = a_simulation(serving={"pinned_version": PREVIOUS})
+    world.settle()
+    assert (champion(world), world.ready(PREVIOUS), list(world.runs)) == (PREVIOUS, 3, ["churn-risk-1"])
+    assert (outcome(world, 1), world.jobs) == ((Outcome.SUCCEEDED, "Redeployed"), {})
+    assert world.runs["churn-risk-1"].status.message == f"{PREVIOUS} serves again"
+    pinning(world, "")
+    world.settle()
+    assert (champion(world), list(world.runs)) == (PREVIOUS, ["churn-risk-1"])
+    world.pass_time(120)
+    a_second_run_numbered(world, 2)
+    assert world.runs["churn-risk-2"].status.frozen.champion == PREVIOUS
+
+
+@pytest.mark.parametrize(("kept_ones", "reason"), [({"versions": []}, "PinnedVersionFailed"), (kept(CHAMPION), "PinnedVersionNotKept")])
+def test_a_pin_that_cannot_be_honoured_before_any_version_serves_is_told_and_trains_nothing(kept_ones: Part, reason: str) -> None:
+    failed = a_run(
+        Phase.FINISHED, number=58, outcome="RolledBack", reason="CandidateNotReady", message="no pod", completed_at=NOW,
+        spec={"version": PREVIOUS, "redeploy": {}, "policy_generation": 3},
+    )  # fmt: skip
+    decision = named(failed, pin=PREVIOUS, status=kept_ones, service=None, backends={})
+    ready = next(one for one in decision.policy.conditions if one.type == "Ready")
+    assert (ready.status, ready.reason) == ("False", reason)
+    assert "StartRun" not in kinds(decision.effects)
 
 
 def pinning(world: Simulation, pin: str) -> None:

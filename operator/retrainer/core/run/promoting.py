@@ -77,10 +77,8 @@ def _promoted(run: RunSeen, seen: Observation) -> Step:
     status, now = run.status, seen.now
     if run.redeploys:
         checked = to_be_checked(status, seen, status.version or "")
-        return end(
-            status, now, Outcome.SUCCEEDED, "Redeployed", f"{status.version} serves again, instead of {seen.previous}",
-            promoted_at=now, **checked,
-        )  # fmt: skip
+        told = f"{status.version} serves again" + (f", instead of {seen.previous}" if seen.previous else "")
+        return end(status, now, Outcome.SUCCEEDED, "Redeployed", told, promoted_at=now, **checked)
     watch = seconds(frozen_of(status).rollout.watch.duration)
     if seen.previous is None or watch == 0:
         why = "it is the first version" if seen.previous is None else "the policy asks for no watch"
