@@ -150,6 +150,17 @@ async def test_a_route_that_no_gateway_takes_is_told_and_the_traffic_does_not_ri
     await stage.then_run_ends("churn-2", "Succeeded", "Promoted")
 
 
+async def test_a_canary_whose_route_the_gateway_no_longer_takes_goes_back_though_its_figures_are_good(
+    stage: Stage, data_plane: DataPlane
+) -> None:
+    champion = await stage.given_a_champion(serving=by_route(stage, data_plane), rollout={"stepWeights": [50], "iterations": 100})
+    await stage.when_paged()
+    await stage.then_run_is_in("churn-2", "Canary", "Step1")
+    await stage.when_changed(serving={"traffic": {"gatewayAPI": {"parentRefs": [data_plane.parent() | {"sectionName": "https"}]}}})
+    await stage.then_run_ends("churn-2", "RolledBack", "RouteNotAccepted")
+    assert weights(stage) == {champion: 100}
+
+
 async def test_a_route_that_somebody_else_changes_twice_is_left_alone(stage: Stage, data_plane: DataPlane) -> None:
     champion = await stage.given_a_champion(serving=by_route(stage, data_plane))
     theirs = [{"backendRefs": [{"name": "elsewhere", "port": 80}]}]

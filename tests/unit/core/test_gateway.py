@@ -20,6 +20,7 @@ from tests.builders import (
     CANDIDATE,
     CHAMPION,
     PREVIOUS,
+    TEMPLATE,
     Part,
     a_deployment,
     a_neighbourhood,
@@ -176,6 +177,16 @@ def test_a_candidate_in_a_route_that_is_refused_loses_its_weight_at_once() -> No
     shared = a_route(asked=SendTraffic(CHAMPION, "", CANDIDATE, 10), refusal=REFUSED)
     effects, reason = canary(shared)
     assert (effects[0], reason) == (SendTraffic(CHAMPION, ""), "RouteNotAccepted")
+
+
+@pytest.mark.parametrize("phase", [Phase.CANARY, Phase.AWAITING_APPROVAL, Phase.PROMOTING])
+def test_so_does_one_whose_weight_was_in_place_when_the_gateway_changed_its_mind(phase: Phase) -> None:
+    policy = a_policy_by_route()
+    run = a_run(phase, policy=policy, analysis=an_analysis(), template=TEMPLATE, template_generation=5)
+    shared = a_route(asked=SendTraffic(CHAMPION, "", CANDIDATE, 10), refusal=REFUSED)
+    step = advance(run, seen(policy, run, route=shared, addressed=BOTH, backends={CHAMPION: 3, CANDIDATE: 3}))
+    assert step.effects[0] == SendTraffic(CHAMPION, "")
+    assert (step.status.outcome, step.status.reason, step.status.message) == (Outcome.ROLLED_BACK, "RouteNotAccepted", REFUSED)
 
 
 def test_while_no_gateway_takes_the_route_it_follows_what_git_says_of_them() -> None:

@@ -17,7 +17,7 @@ from retrainer.core.phases import Outcome, Phase
 from retrainer.core.run.analysis import analysed_at_rest
 from retrainer.core.run.gate import deploy_when_free
 from retrainer.core.run.pending import frozen_of
-from retrainer.core.run.rollback import roll_back
+from retrainer.core.run.rollback import roll_back, unreachable
 from retrainer.core.run.step import Step, end, move, wait
 
 ASKED_OF_ROLLOUT = "RolloutApproval"
@@ -68,9 +68,7 @@ def _of_gate(run: RunSeen, seen: Observation) -> Step:
 def _of_rollout(run: RunSeen, seen: Observation) -> Step:
     """The weight stays and the analysis goes on: a candidate may still fail while it waits for its approval."""
     status, now = run.status, seen.now
-    if not seen.backend(status.version or "").ready:
-        return roll_back(run, seen, "CandidateNotReady", "the candidate lost its last ready pod while it waited for its approval")
-    if (step := analysed_at_rest(run, seen)) is not None:
+    if (step := unreachable(run, seen, " while it waited for its approval") or analysed_at_rest(run, seen)) is not None:
         return step
     if approval_is_given(run):
         if (halt := weight_is_held(seen, status.phase)) is not None:

@@ -15,7 +15,7 @@ from retrainer.core.observation import Observation, RunSeen
 from retrainer.core.run.approval import to_promotion
 from retrainer.core.run.deploying import deploy, is_overdue, replicas_of, why_not_ready
 from retrainer.core.run.pending import frozen_of
-from retrainer.core.run.rollback import roll_back
+from retrainer.core.run.rollback import roll_back, unreachable
 from retrainer.core.run.step import Step, hold, wait
 from retrainer.core.traffic import mode_of
 from retrainer.core.verdict import Judgement, Verdict
@@ -28,8 +28,8 @@ def canary(run: RunSeen, seen: Observation) -> Step:
     assert seen.champion is not None
     asked = _asked(run, seen, rollout)
     ready, champion_ready = len(seen.backend(status.version).ready), len(seen.backend(seen.champion).ready)
-    if ready == 0:
-        return roll_back(run, seen, "CandidateNotReady", "the candidate lost its last ready pod")
+    if (step := unreachable(run, seen)) is not None:
+        return step
     halt = weight_is_held(seen, status.phase)
     if halt is None and promotion_is_asked(run):
         told = f"a person skips the rest of the analysis of {status.version}"
@@ -95,12 +95,12 @@ def _measured_from_now(run: RunSeen, seen: Observation, rollout: Rollout, asked:
 
 
 def refused(run: RunSeen, seen: Observation, refusal: str) -> Step:
-    """Hold while no gateway takes the route; go back when that lasts longer than pods may take, or when the candidate is in it already.
+    """Hold while no gateway takes the route, in which no candidate has a share yet; go back when that lasts longer than pods may take.
 
     What Git says of the gateways by now is followed meanwhile: it may be what mends the refusal.
     """
     mode = mode_of(seen.policy)
-    if mode.is_shared(seen) or is_overdue(run, seen, "RouteNotAccepted"):
+    if is_overdue(run, seen, "RouteNotAccepted"):
         return roll_back(run, seen, "RouteNotAccepted", refusal)
     alone = SendTraffic(seen.champion or "", seen.previous or "")
     mended = [] if mode.carries(seen, alone) else [alone]

@@ -16,7 +16,7 @@ from retrainer.core.run.canary import refused
 from retrainer.core.run.deploying import deploy, is_overdue, is_up, replicas_of, why_not_ready
 from retrainer.core.run.pending import frozen_of
 from retrainer.core.run.return_check import to_be_checked
-from retrainer.core.run.rollback import return_to_previous, roll_back
+from retrainer.core.run.rollback import return_to_previous, roll_back, unreachable
 from retrainer.core.run.step import Step, end, hold, move, wait
 from retrainer.core.traffic import mode_of
 from retrainer.core.verdict import Judgement, Verdict
@@ -30,12 +30,11 @@ def promoting(run: RunSeen, seen: Observation) -> Step:
     asked = SendTraffic(version, old)
     if mode_of(seen.policy).carries(seen, asked):
         return _promoted(run, seen)
-    backend, full = seen.backend(version), candidate_size(seen, 100)
-    if seen.champion is not None and not backend.ready:
-        return roll_back(run, seen, "CandidateNotReady", "the candidate lost its last ready pod before its promotion")
+    if seen.champion is not None and (step := unreachable(run, seen, " before its promotion")) is not None:
+        return step
     if not run.redeploys and (halt := weight_is_held(seen, status.phase)) is not None:
         return _held(run, seen, halt)
-    if (growing := _growing(run, seen, full)) is not None:
+    if (growing := _growing(run, seen, candidate_size(seen, 100))) is not None:
         return growing
     if refusal := mode_of(seen.policy).refusal(seen):
         return refused(run, seen, refusal)

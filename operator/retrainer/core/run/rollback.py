@@ -20,6 +20,18 @@ def roll_back(run: RunSeen, seen: Observation, reason: str, message: str, outcom
     return _returned(run, seen, SendTraffic(seen.champion, seen.previous or "", withdrawal=_why(run, outcome, reason, message)))
 
 
+def unreachable(run: RunSeen, seen: Observation, when: str = "") -> Step | None:
+    """Return the end of a candidate that has no ready pod, or a share of a route that a gateway refuses; None for any other.
+
+    What a gateway serves by a route that it refuses nobody knows: no figure would be one of the share that was asked.
+    """
+    if not seen.backend(run.status.version or "").ready:
+        return roll_back(run, seen, "CandidateNotReady", f"the candidate lost its last ready pod{when}")
+    mode = mode_of(seen.policy)
+    refusal = mode.refusal(seen)
+    return roll_back(run, seen, "RouteNotAccepted", refusal) if refusal and mode.is_shared(seen) else None
+
+
 def return_to_previous(run: RunSeen, seen: Observation, reason: str, message: str) -> Step:
     """End a watch: the warm previous champion gets all traffic back in one write."""
     previous, version = seen.previous, run.status.version
