@@ -119,6 +119,10 @@ bench-alerts: .venv/.synced ## Time alerts to their Jobs against a raw POST, and
 bench-rollbacks: .venv/.synced ## Time fifty rollbacks on a real node at 200 requests a second, from the verdict to the last answer
 	YES=1 $(PYTHON) -m tests.bench.rollbacks
 
+.PHONY: draw-rates
+draw-rates: .venv/.synced ## Simulate how often an analysis is wrong, and draw it for the docs (four minutes)
+	$(UV) run --quiet --locked --all-extras --group plots python -m tests.bench.analysis_rates --draw docs/images/analysis-rates.svg
+
 .PHONY: test
 test: init verify lint type trainer ## Run all checks and tests
 	YES=1 $(PYTHON) -m pytest -q --durations=15
