@@ -26,7 +26,7 @@ def deployment(where: str, name: str = DEPLOYMENT, *, container: str = "server",
     """Return the Deployment that is the template of every version's pods."""
     labels = {"app": name}
     pod = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": container, "image": "server:test"}]}}
-    spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": pod, "progressDeadlineSeconds": 60}
+    spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": pod, "progressDeadlineSeconds": 600}
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"namespace": where, "name": name}, "spec": spec}
 
 
