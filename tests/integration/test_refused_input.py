@@ -101,6 +101,12 @@ REFUSED: dict[str, tuple[Manifest, str]] = {
         spec(serving={"deploymentRef": {"name": "a"}, "service": {"name": "a"}, "replicas": -1}),
         "should be greater than or equal to 1",
     ),
+    "analyses without a pause between them": (spec(rollout={"interval": "0s"}), "spec.rollout.interval in body should match"),
+    "looks at data without a pause between them": (spec(dataQuality={"recheck": "0m"}), "spec.dataQuality.recheck in body should match"),
+    "a smoke test that may take minutes": (
+        spec(rollout={"smokeTest": {"path": "/", "timeout": "5m"}}),
+        "spec.rollout.smokeTest.timeout in body should match",
+    ),
     "a duration of two units": (spec(rollout={"interval": "1h30m"}), "spec.rollout.interval in body should match"),
     "a duration without a unit": (spec(triggerPolicy={"cooldown": "6"}), "spec.triggerPolicy.cooldown in body should match"),
     "a cron of four fields": (trigger(schedule={"cron": "0 3 1 *"}), "schedule.cron in body should match"),

@@ -66,6 +66,9 @@ def _one_of(text: str) -> str:
 Duration = Annotated[str, Field(pattern=r"^[0-9]+(s|m|h|d|w)$", max_length=10)]
 """A Prometheus duration with one number and one unit: `30s`, `5m`, `6h`, `90d`, `2w`."""
 
+Interval = Annotated[str, Field(pattern=r"^[1-9][0-9]*(s|m|h|d|w)$", max_length=10)]
+"""A duration after which something is done again, and therefore 1 s at least."""
+
 Time = Annotated[
     datetime,
     BeforeValidator(_parse_time),

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from retrainer.api.v1alpha1.common import Duration, Model, Name, rules
+from retrainer.api.v1alpha1.common import Duration, Interval, Model, Name, rules
 from retrainer.api.v1alpha1.rollout_metric import RolloutMetric
 from retrainer.api.v1alpha1.traffic import ByGateway, Traffic
 
@@ -130,7 +130,10 @@ class SmokeTest(Model):
 
     path: Annotated[str, Field(pattern=r"^/\S*$", max_length=256)] = Field(description="The path asked for.")
     body: Annotated[str, Field(max_length=4096)] | None = Field(default=None, description="A JSON body: POST when set, GET otherwise.")
-    timeout: Duration = Field(default="5s", description="How long the answer may take.")
+    # Nothing else is decided for the policy meanwhile, an abort included.
+    timeout: Annotated[str, Field(pattern=r"^([1-9]|[12][0-9]|30)s$", max_length=3)] = Field(
+        default="5s", description="How long the answer may take, 1s to 30s."
+    )
 
 
 class Approval(Model):
@@ -169,7 +172,7 @@ class Rollout(Model):
         description="Shadow first (gatewayAPI only): the candidate gets a copy of every request and is judged by its errors and latency "
         "before the first weight.",
     )
-    interval: Duration = Field(default="1m", description="The time between analyses.")
+    interval: Interval = Field(default="1m", description="The time between analyses, 1s at least.")
     iterations: int = Field(default=5, ge=1, le=100, description="Good analyses needed at each step.")
     failure_limit: int = Field(default=0, ge=0, le=100, description="Failed analyses tolerated at each step; the next one rolls back.")
     min_samples: int = Field(

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from retrainer.api.v1alpha1.common import Duration, Model, Name, Quantity, Ratio, Scalar, rules
+from retrainer.api.v1alpha1.common import Duration, Interval, Model, Name, Quantity, Ratio, Scalar, rules
 
 Hyperparameters = Annotated[
     dict[Annotated[str, Field(max_length=64)], Scalar],
@@ -147,6 +147,6 @@ class DataQuality(Model):
     min_days: int = Field(default=90, ge=0, description="The fewest days the data must span.")
     max_missing: MaxMissing = Field(default=MaxMissing(), description="How many missing values are accepted.")
     outliers: Annotated[tuple[Outlier, ...], Field(max_length=64)] = Field(default=(), description="Ranges of columns.")
-    recheck: Duration = Field(
+    recheck: Interval = Field(
         default="1h", description="How often rejected data is looked at again; the run goes on by itself once it passes."
     )
