@@ -49,6 +49,8 @@ class RandomWorld(RuleBasedStateMachine):
                 if held_back and not lost:  # a Service that somebody deleted is put back as it was
                     assert (effect.weight, effect.mirrored) == (0, False)
                     assert effect.champion in {serving, self._previous(runs), *self._named(runs)}
+        told = world.policy.status.champion
+        assert lost or (told.version if told else None) == world.observation().champion, "the status names who serves by now"
         for name in runs.keys() & world.runs.keys():
             self._hold_to_the_rules(runs[name], world.runs[name], held_back=held_back)
 

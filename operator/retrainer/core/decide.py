@@ -1,5 +1,7 @@
 """Everything one round decides about one policy: pure, so that the same observation always comes to the same decision."""
 
+from dataclasses import replace
+
 from retrainer.api.v1alpha1 import ModelRetrainPolicyStatus, ModelRetrainRunStatus
 from retrainer.api.v1alpha1.command import CommandStatus
 from retrainer.api.v1alpha1.policy_status import TriggerStatus
@@ -34,11 +36,12 @@ def decide(seen: Observation) -> Decision:
     traffic_moves = any(isinstance(effect, SendTraffic) for effect in effects)
     effects += [effect for effect in tidy(seen, traffic_moves=traffic_moves) if effect not in effects]
     effects += _starts(seen, arbitration, effects)
-    status = policy_status(seen, runs, arbitration.triggers).model_copy(
+    told = _once_moved(seen, effects)
+    status = policy_status(told, runs, arbitration.triggers).model_copy(
         update={
             "handled_alerts": handled_alerts(seen),
             "commands": policy_commands(seen),
-            "versions": kept_versions(seen, runs),
+            "versions": kept_versions(told, runs),
         }
     )
     runs = on_record(runs, status.champion, seen)
@@ -67,6 +70,19 @@ def _starts(seen: Observation, arbitration: Arbitration, effects: list[Effect]) 
     returning = next((effect.champion for effect in effects if isinstance(effect, SendTraffic)), "")
     back = redeployment(seen, returning=returning, number=next_run_number(seen) + len(starts))
     return [*starts, back] if back is not None else starts
+
+
+def _once_moved(seen: Observation, effects: list[Effect]) -> Observation:
+    """Return what is seen, with who serves as this round makes it: its traffic has moved by the time its status is written."""
+    moved = next((effect for effect in effects if isinstance(effect, SendTraffic)), None)
+    if moved is None:
+        return seen
+    route, service = (seen.route, None) if seen.by_route else (None, seen.service)
+    if route is not None:
+        return replace(seen, route=replace(route, champion=moved.champion, previous=moved.previous))
+    if service is not None:
+        return replace(seen, service=replace(service, champion=moved.champion, previous=moved.previous))
+    return seen
 
 
 def _joined(step: Step, run: RunSeen, arbitration: Arbitration) -> ModelRetrainRunStatus:

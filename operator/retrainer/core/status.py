@@ -138,7 +138,7 @@ def _holder(runs: RunStatuses, wanted: Slot) -> str | None:
 
 def _candidate(seen: Observation, runs: RunStatuses, serving: str | None) -> VersionStatus | None:
     status = runs[serving] if serving else None
-    if status is None or status.version is None or status.phase is Phase.WATCHING or status.template is None:
+    if status is None or status.version in {None, seen.champion} or status.phase is Phase.WATCHING or status.template is None:
         return None
     return _role(seen, status.version, seen.policy.status.candidate, runs)
 

@@ -119,6 +119,8 @@ def test_the_warm_previous_returns_by_one_write(way: Part, reason: str) -> None:
     decision = in_watch(**way)
     assert (the_run(decision).outcome, the_run(decision).reason) == (Outcome.ROLLED_BACK, reason)
     assert [effect for effect in decision.effects if isinstance(effect, SendTraffic)] == [SendTraffic(CHAMPION, CANDIDATE)]
+    assert (decision.policy.champion.version, decision.policy.previous.version) == (CHAMPION, CANDIDATE)
+    assert [one.version for one in decision.policy.versions if one.outcome == "Serves"] == [CHAMPION]
     assert redeployed(decision) == []
 
 
