@@ -126,7 +126,7 @@ _OLDEST = "SELECT min(predicted_at) FROM ml_predictions WHERE model_type = %(typ
 # anew, and all that is left would look like an increase.
 _COUNT = """
     WITH predicted AS (
-        SELECT date_trunc('hour', predicted_at, 'UTC') AS hour, model_version,
+        SELECT date_bin('1 hour', predicted_at, '2000-01-01 00:00Z') AS hour, model_version,
                sum(confidence_score::numeric) AS confidence_sum, count(*) AS confidence_count,
                count(*) FILTER (WHERE predicted_label IS NULL) AS unlabelled
         FROM ml_predictions
@@ -134,8 +134,8 @@ _COUNT = """
           AND confidence_score BETWEEN 0 AND 1
         GROUP BY 1, 2
     ), outcomes AS (
-        SELECT date_trunc('hour', o.observed_at, 'UTC') AS hour, p.model_version, p.predicted_label AS label,
-               o.actual, abs(p.prediction - o.actual) AS error,
+        SELECT date_bin('1 hour', o.observed_at, '2000-01-01 00:00Z') AS hour, p.model_version,
+               p.predicted_label AS label, o.actual, abs(p.prediction - o.actual) AS error,
                o.actual BETWEEN p.interval_low AND p.interval_high AS is_covered
         FROM ml_outcomes o JOIN ml_predictions p ON p.id = o.prediction_id
         WHERE o.observed_at >= %(begin)s AND o.observed_at < %(until)s AND p.model_type = %(type)s

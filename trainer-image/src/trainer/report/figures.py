@@ -138,10 +138,11 @@ async def _accuracies(connection: Connection, asked: Mapping[str, Any]) -> dict[
 
 # The guide's report, by version and day, and by version alone (`day` null). Latencies are put into bins one percent
 # wide, so that the 95th percentile costs a sum and not a sort of all rows; it is exact to half a percent. Hours and
-# bins are the expressions that migration 0005 has statistics of. An hour parted by midnight is of the day it begins on.
+# bins are the expressions that migrations 0005 and 0007 have statistics of. An hour parted by midnight is of the day it
+# begins on.
 _USAGE = """
     WITH binned AS MATERIALIZED (
-        SELECT model_type, model_version, date_trunc('hour', predicted_at, 'UTC') AS hour,
+        SELECT model_type, model_version, date_bin('1 hour', predicted_at, '2000-01-01 00:00Z') AS hour,
                round(100 * ln(greatest(response_time_ms, 1e-6))) AS bin, count(*) AS predictions,
                sum(confidence_score) AS confidences, count(confidence_score) AS confident,
                sum(response_time_ms) AS milliseconds, count(response_time_ms) AS timed
