@@ -15,7 +15,7 @@ from retrainer.api.v1alpha1.policy_status import TriggerStatus, VersionStatus
 from retrainer.api.v1alpha1.traffic import ByReplicas, Traffic
 from retrainer.cli.backtest.tracks import Track
 from retrainer.core import naming
-from retrainer.core.actions import Decision, StartRun
+from retrainer.core.actions import Decision, DeleteRun, StartRun
 from retrainer.core.alert import Alert
 from retrainer.core.asking import Asking, asked_by, evaluated
 from retrainer.core.decide import decide
@@ -102,6 +102,7 @@ class _World:
         self._alerts: tuple[Alert, ...] = ()
         self._due = policy.identity.created
         self._template = _template(policy.spec)
+        self._pruned: set[str] = set()
 
     def step(self, now: datetime, past: Past) -> None:
         """Take up what was new at `now`, and decide if anything was."""
@@ -155,7 +156,7 @@ class _World:
                 return
 
     def _observation(self, now: datetime) -> Observation:
-        policy, runs = self._policy, tuple(self.replay.runs.values())
+        policy, runs = self._policy, tuple(run for run in self.replay.runs.values() if run.name not in self._pruned)
         champion = policy.status.champion
         return Observation(
             now=now,
@@ -180,7 +181,9 @@ class _World:
             changed = changed or after.phase is not run.status.phase
             self.replay.runs[name] = replace(run, status=after)
         for effect in decision.effects:
-            if isinstance(effect, StartRun):
+            if isinstance(effect, DeleteRun):
+                self._pruned.add(effect.run.name)
+            elif isinstance(effect, StartRun):
                 self.replay.runs[effect.name] = _started(effect, self._policy.identity, now)
                 changed = True
         return changed

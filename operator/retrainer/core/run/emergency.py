@@ -12,8 +12,7 @@ from retrainer.core.run.step import Step
 
 def overtaken(run: RunSeen, seen: Observation) -> Step | None:
     """Return the end of a run that an emergency does not wait for, or None; what people bring back is left to them."""
-    urgent = emergency(seen)
-    if urgent is None or run.spec.emergency is not None or run.redeploys:
+    if not run.live or run.spec.emergency is not None or run.redeploys or (urgent := emergency(seen)) is None:
         return None
     match reaction(Event.EMERGENCY, run.status.phase):
         case Reaction.SUPERSEDES if run.status.phase is Phase.QUEUED:
