@@ -21,7 +21,7 @@ from retrainer.core.actions import (
 )
 from retrainer.core.capacity import champion_size
 from retrainer.core.limits import is_still_counted
-from retrainer.core.observation import Observation, RunSeen, ServiceSeen
+from retrainer.core.observation import Component, JobSeen, Observation, RunSeen, ServiceSeen
 from retrainer.core.phases import Event, Phase, Reaction, Slot, reaction, slot
 from retrainer.core.traffic import mode_of
 
@@ -159,7 +159,7 @@ def _jobs(seen: Observation) -> list[Effect]:
             continue
         if not run.live and job.active:
             effects.append(DeleteJob(job.identity))
-        elif not job.active and job.ttl is None and _is_recorded(run):
+        elif not job.active and job.ttl is None and (_is_recorded(run) or _is_an_earlier_look(job, run)):
             training = run.status.frozen.training if run.status.frozen else seen.policy.spec.training
             effects.append(ExpireJob(job.identity, int(seconds(training.retention))))
     return effects
@@ -168,6 +168,11 @@ def _jobs(seen: Observation) -> list[Effect]:
 def _is_recorded(run: RunSeen) -> bool:
     """Whether what the Job said is in the run's status, as the API server has it."""
     return run.status.phase not in {Phase.VALIDATING, Phase.QUEUED, Phase.TRAINING}
+
+
+def _is_an_earlier_look(job: JobSeen, run: RunSeen) -> bool:
+    """Say whether a later look at the data has taken the Job's place: data may stay bad for weeks, and is looked at every hour."""
+    return job.component is Component.VALIDATE and job.identity.name != naming.validation_job(run.name, run.status.validations)
 
 
 def _history(seen: Observation) -> list[Effect]:

@@ -159,6 +159,12 @@ def test_a_job_expires_only_when_its_result_is_on_record(phase: Phase, job: dict
     assert (ExpireJob(done.identity, 86400) in tidied(a_run(phase), jobs=[done])) is expires
 
 
+def test_of_rejected_data_every_look_but_the_latest_expires() -> None:
+    looks = [a_job(f"churn-risk-57-validate-{number}", failed=("PodFailurePolicy", "")) for number in (1, 2, 3)]
+    run = a_run(Phase.VALIDATING, validations=3, recheck_at=NOW + timedelta(hours=1))
+    assert tidied(run, jobs=looks) == tuple(ExpireJob(one.identity, 86400) for one in looks[:2])
+
+
 def test_a_job_that_outlived_its_run_is_deleted_and_one_without_a_run_is_left_to_its_owner() -> None:
     mine, orphan = a_job("churn-risk-57-train-1"), a_job("gone-train-1", "gone")
     assert tidied(a_run(Phase.FINISHED), jobs=[mine, orphan]) == (DeleteJob(mine.identity),)
