@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from retrainer.evaluation import Evaluator
 from retrainer.ports import Gauges, Key
 from retrainer.telemetry import Telemetry
 from tests.builders import NOW, Part, a_policy
+from tests.fake_time import in_fake_time, now
 from tests.fakes import FakeClock, FakeMetrics, FakeWorld
 
 ACCURACY = {"name": "accuracy", "metric": {"preset": "Accuracy", "min": 0.7, "window": "7d", "min_samples": 10}}
@@ -28,11 +30,13 @@ class Seen(Gauges):
     def __init__(self) -> None:
         self.values: dict[tuple[Key, str], float] = {}
         self.cycles: list[tuple[str, float]] = []
+        self.ends: list[tuple[str, float]] = []
         self.cycled_once = asyncio.Event()
 
     @override
     def cycled(self, lane: str, late_s: float, took_s: float) -> None:
         self.cycles.append((lane, late_s))
+        self.ends.append((lane, now()))
         self.cycled_once.set()
 
     @override
@@ -238,6 +242,23 @@ async def test_only_a_few_queries_are_under_way_at_once() -> None:
     await room.loop.ask_queries(0)
     assert len(room.metrics.asked) == 20
     assert room.metrics.most_under_way == 5
+
+
+def test_cycles_are_an_interval_apart_give_or_take_a_tenth() -> None:
+    room = Room(policy("churn"))
+
+    async def two_hours() -> None:
+        running = asyncio.create_task(room.loop.run(15))
+        await asyncio.sleep(7200)
+        running.cancel()
+
+    in_fake_time(two_hours)
+    for lane in ("fleet", "queries"):
+        ends = [at for one, at in room.seen.ends if one == lane]
+        gaps = [after - before for before, after in pairwise(ends)]
+        assert 13.5 <= min(gaps) < 14
+        assert 16 < max(gaps) <= 16.5
+        assert len(gaps) == pytest.approx(7200 / 15, rel=0.03)
 
 
 async def test_a_cycle_that_fails_is_followed_by_the_next(caplog: pytest.LogCaptureFixture) -> None:
