@@ -188,7 +188,12 @@ def _next_to_prune(seen: Observation) -> list[RunSeen]:
     me = seen.policy.identity.name
     youngest_first = sorted(finished, key=lambda run: (run.identity.created, naming.run_number(me, run.name) or 0), reverse=True)
     beyond = youngest_first[seen.policy.spec.run_history_limit :]
-    return [run for run in beyond if not is_still_counted(run, seen)][-1:]
+    return [run for run in beyond if not is_still_counted(run, seen) and not _holds_a_baseline(run, seen)][-1:]
+
+
+def _holds_a_baseline(run: RunSeen, seen: Observation) -> bool:
+    """Say whether a version that may be brought back would come without the baseline that it had."""
+    return bool(run.status.baseline) and any(one.version == run.status.version for one in seen.policy.status.versions)
 
 
 def _episodes(run: RunSeen) -> list[HandledAlert]:

@@ -228,6 +228,15 @@ def test_a_persons_run_a_live_one_and_the_champions_are_kept() -> None:
     assert pruned(a_policy(run_history_limit=1), *runs)[0] == ["churn-risk-9"]
 
 
+def test_a_run_outlives_the_history_limit_while_its_version_is_kept_and_has_a_baseline_on_record() -> None:
+    baseline = {"trigger": "drop", "figure": "Accuracy over 60 s", "value": 0.9, "samples": 100, "from": NOW, "to": NOW}
+    served = a_run(Phase.FINISHED, number=1, created=NOW - timedelta(days=99), outcome="Succeeded", baseline=[baseline])
+    kept = {"versions": [{"version": served.status.version, "run": served.name, "since": NOW, "outcome": "Served"}]}
+    younger = old_run(9, episodes=0), old_run(10, episodes=0)
+    assert pruned(a_policy(run_history_limit=1, status=kept), served, *younger)[0] == ["churn-risk-9"]
+    assert pruned(a_policy(run_history_limit=1), served, *younger)[0] == ["churn-risk-1"], "its version is gone"
+
+
 @pytest.mark.parametrize("episodes", [20, 32, 64])
 def test_a_history_of_many_alerts_is_pruned_in_the_end_and_memory_stays_bounded(episodes: int) -> None:
     runs = [old_run(number, episodes=episodes) for number in (1, 2, 3, 4)]

@@ -57,7 +57,7 @@ class ModelRetrainPolicySpec(Model):
         default=10,
         ge=1,
         le=100,
-        description="Finished runs made by the operator that are kept, beside those that `triggerPolicy` still counts; a person's run is never deleted.",
+        description="Finished runs made by the operator that are kept, beside those that `triggerPolicy` still counts and those that hold the baseline of a kept version; a person's run is never deleted.",
     )
     triggers: Annotated[
         tuple[Trigger, ...],
