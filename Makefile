@@ -99,8 +99,8 @@ e2e: .venv/.synced ## Run the story in short form on a real node
 	YES=1 $(PYTHON) -m pytest tests/e2e -q
 
 .PHONY: crash
-crash: .venv/.synced ## Kill the operator before and after every write of every story, three times each
-	YES=1 REPEATS=$${REPEATS:-3} $(PYTHON) -m pytest tests/crash/crashes.py -q -s
+crash: .venv/.synced ## Kill the operator before and after every write of every story, three times each; at every tenth also on a real node
+	YES=1 REPEATS=$${REPEATS:-3} $(PYTHON) -m pytest tests/crash/test_crashes.py tests/crash/on_a_node.py -q -s
 
 .PHONY: traffic
 traffic: .venv/.synced ## Show on a real node, at 200 requests a second, that none fails: each story five times (half an hour)

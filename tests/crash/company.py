@@ -6,15 +6,12 @@ queue has so many rounds at once and no more, so many scenes fit one operator.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
-from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Final
 
-from retrainer.core.naming import VERSION
 from tests.crash.gate import Gate, Point
 from tests.crash.invariants import Invariants
 from tests.crash.nest import Nest, NestOperator
@@ -24,15 +21,8 @@ from tests.crash.writes import Write
 from tests.integration.audit import Audit
 from tests.integration.stage import Stage, Theatre
 from tests.stand_ins.api import Api
-from tests.stand_ins.endpoints import EndpointsFaker
 from tests.stand_ins.live_figures import FakePrometheus
-from tests.stand_ins.mirror import RESOURCES
-from tests.stand_ins.model_server import ModelServer
 
-SCENES: Final = 16
-"""What one operator plays at once: the rounds of its work queue."""
-_SEEN: Final = (*RESOURCES, "cronjobs", "httproutes")
-_PATIENCE_S: Final = 300.0
 _SETTLES_WITHIN_S: Final = 60.0
 _SILENCE_S: Final = 1.0
 _ANSWERED_WITHIN_S: Final = 2.0
@@ -73,14 +63,17 @@ class Played:
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """What all companies share: an API server with its audit log, the operator's account, one Prometheus, addresses for pods, a nest."""
+    """What all companies share: an API server with its audit log, the operator's account, one Prometheus, a nest, and a scenery."""
 
     api: Api
     audit_log: Path
     kubeconfig: Path
     prometheus: FakePrometheus
-    network: IPv4Network
     nest: Nest
+    scenery: Callable[[Theatre, str], AbstractAsyncContextManager[Stage]]
+    """Gives a stage of that name on which pods run, become endpoints and answer."""
+    scenes: int = 16
+    """What one operator plays at once: at most the rounds of its work queue."""
 
     async def play(self, scenes: Sequence[Scene], home: Path, endings: Mapping[str, Picture] | None = None) -> list[Played]:
         """Play scenes with one operator, each to the ending its story should have, where one is given, or until all is in order."""
@@ -90,24 +83,8 @@ class House:
             operator = NestOperator(self.nest, gate.kubeconfig(self.kubeconfig, home / "kubeconfig"), self.prometheus.url, home)
             closing.push_async_callback(operator.close)
             theatre = Theatre(self.api, self.prometheus, operator, lambda: Audit(self.audit_log, self.api))
-            stages = await asyncio.gather(*(closing.enter_async_context(self._stage(theatre, scene)) for scene in scenes))
+            stages = await asyncio.gather(*(closing.enter_async_context(self.scenery(theatre, scene.story)) for scene in scenes))
             return await _Company(stages, scenes, gate, endings or {}).play()
-
-    @asynccontextmanager
-    async def _stage(self, theatre: Theatre, scene: Scene) -> AsyncIterator[Stage]:
-        """Give a stage whose Services have endpoints and answer; it waits as long as a company's slowest scene takes to its point."""
-        async with theatre.stage(scene.story, ModelServer(self.network), _SEEN, _PATIENCE_S) as stage:
-            endpoints = EndpointsFaker(stage.api, stage.seen)
-            endpoints.start()
-            stage.models.behind = partial(_version_behind, stage)
-            yield stage
-            await endpoints.stop()
-
-
-def _version_behind(stage: Stage, address: str) -> str:
-    """Return the version that a Service's selector names."""
-    service = next(one for one in stage.seen.all("services") if one["spec"].get("clusterIP") == address)
-    return str(service["spec"]["selector"][VERSION])
 
 
 class _Company:
@@ -126,13 +103,29 @@ class _Company:
             while points := self._to_come(stories):
                 self._gate.hold({self._stages[scene].namespace: ahead for scene, ahead in points.items()})
                 self._operator.launch()
-                await asyncio.gather(*(self._held_or_over(scene, stories[scene]) for scene in points))
+                with self._alive(group):
+                    await asyncio.gather(*(self._held_or_over(scene, stories[scene]) for scene in points))
                 self._operator.kill()
                 self._gate.let_go()
             self._operator.launch()
+            with self._alive(group):
+                await asyncio.gather(*stories.values())
         await self._operator.until_ready()
         await self._gate.falls_silent([stage.namespace for stage in self._stages.values()], _SILENCE_S)
         return list(await asyncio.gather(*(self._ended(scene, *story.result()) for scene, story in stories.items())))
+
+    @contextmanager
+    def _alive(self, group: asyncio.TaskGroup) -> Iterator[None]:
+        """Have the group fail at once should the operator end by itself."""
+
+        async def lives() -> None:
+            while not self._operator.has_ended:  # noqa: ASYNC110 - another process
+                await asyncio.sleep(0.2)
+            raise AssertionError(f"the operator ended by itself:\n{self._operator.said()}")
+
+        life = group.create_task(lives())
+        yield
+        life.cancel()
 
     def _to_come(self, stories: "Mapping[Scene, asyncio.Task[_Told]]") -> Mapping[Scene, frozenset[Point]]:
         """Return the points that scenes under way have still ahead of them."""

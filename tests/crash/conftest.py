@@ -13,6 +13,7 @@ from tests.cluster.local.cluster import LocalCluster
 from tests.crash.company import House, Played
 from tests.crash.matrix import undisturbed
 from tests.crash.nest import Nest
+from tests.crash.scenery import stand_ins
 from tests.data_planes import answered_here, local_addresses, remove_kinds
 from tests.integration.account import Account
 from tests.integration.conftest import account, operators_kubeconfig
@@ -38,7 +39,7 @@ async def house(control_plane: LocalCluster, account: Account, operators_kubecon
         closing.enter_context(answered_here(control_plane.services))
         nest = Nest()
         closing.callback(nest.close)
-        yield House(api, log, operators_kubeconfig, prometheus, network, nest)
+        yield House(api, log, operators_kubeconfig, prometheus, nest, stand_ins(network))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

@@ -1,11 +1,11 @@
 """The matrix: every write of every story, killed before and after; found by playing each story undisturbed first."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, get_args
 
 from retrainer.core import actions
 from retrainer.core.actions import Effect, HandBack
-from tests.crash.company import SCENES, Scene
+from tests.crash.company import Scene
 from tests.crash.gate import Point, Side
 from tests.crash.stories import STORIES
 from tests.crash.writes import Write
@@ -31,8 +31,8 @@ def points(traced: Mapping[str, Sequence[Write]]) -> list[tuple[str, Point]]:
     return found
 
 
-def scenes(traced: Mapping[str, Sequence[Write]], deaths: int) -> list[Scene]:
-    """Return scenes that together kill the operator at all points, in none of them more often than `deaths`.
+def scenes(traced: Mapping[str, Sequence[Write]], chosen: Sequence[tuple[str, Point]], deaths: int) -> list[Scene]:
+    """Return scenes that together kill the operator at the chosen points, in none of them more often than `deaths`.
 
     Two deaths of a scene are some writes apart, or the first would keep the second from coming about.
     """
@@ -40,7 +40,7 @@ def scenes(traced: Mapping[str, Sequence[Write]], deaths: int) -> list[Scene]:
     for story, writes in traced.items():
         at = {write: index for index, write in enumerate(writes)}
         planned: list[list[Point]] = []
-        for point in (point for of, point in points(traced) if of == story):
+        for point in (point for of, point in chosen if of == story):
             fits = (one for one in planned if len(one) < deaths and at[point.write] - at[one[-1].write] >= APART)
             scene = next(fits, None)
             if scene is None:
@@ -54,11 +54,6 @@ def scenes(traced: Mapping[str, Sequence[Write]], deaths: int) -> list[Scene]:
 def alone(missed: Iterable[tuple[str, Point]]) -> list[Scene]:
     """Return scenes that kill the operator once, at a point which another death kept from coming about."""
     return [Scene(story, (point,)) for story, point in missed]
-
-
-def companies(all_scenes: Sequence[Scene]) -> Iterator[Sequence[Scene]]:
-    """Return scenes in the companies that play them."""
-    yield from (all_scenes[at : at + SCENES] for at in range(0, len(all_scenes), SCENES))
 
 
 def _is(verb: str, resource: str, *words: str) -> Callable[[Write], bool]:

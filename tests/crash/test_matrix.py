@@ -34,7 +34,7 @@ def test_a_write_that_moves_traffic_has_its_points_in_every_story_after_the_firs
 @pytest.mark.parametrize("deaths", [1, 3, 20])
 def test_scenes_have_every_point_once_and_their_deaths_apart(deaths: int) -> None:
     traced = {"promotion": many(40), "named": [SERVICE]}
-    found = scenes(traced, deaths)
+    found = scenes(traced, points(traced), deaths)
     assert sorted((one.story, str(point)) for one in found for point in one.points) == sorted(
         (story, str(point)) for story, point in points(traced)
     )

@@ -131,6 +131,11 @@ class OperatorProcess:
         if self._process is not None and self._process.poll() is None:
             await self.stop()
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it is not there any more."""
+        return self._running.poll() is not None
+
     def resident_bytes(self) -> int:
         """Return its resident memory."""
         fields = Path(f"/proc/{self._running.pid}/statm").read_text(encoding="ascii").split()

@@ -194,7 +194,12 @@ class Theatre:
 
     @asynccontextmanager
     async def stage(
-        self, name: str = "team", models: ModelServer | None = None, resources: Iterable[str] = RESOURCES, patience_s: float = 45.0
+        self,
+        name: str = "team",
+        models: ModelServer | None = None,
+        resources: Iterable[str] = RESOURCES,
+        patience_s: float = 45.0,
+        kubelet_of: Callable[[Api, Mirror, ModelServer], StatusFaker] = StatusFaker,
     ) -> AsyncIterator[Stage]:
         """Give a stage of its own, empty but for its stand-ins; `resources` are what it sees."""
         namespace = f"{name}-{uuid.uuid4().hex[:6]}"
@@ -205,7 +210,7 @@ class Theatre:
             closing.push_async_callback(models.stop)
             closing.push_async_callback(self.api.delete, "namespaces", "", namespace)
             seen = await closing.enter_async_context(Mirror(self.api, namespace, resources))
-            kubelet = StatusFaker(self.api, seen, models)
+            kubelet = kubelet_of(self.api, seen, models)
             kubelet.start()
             closing.push_async_callback(kubelet.stop)
             figures = self.prometheus.figures[namespace] = LiveFigures(kubelet.versions)

@@ -18,14 +18,16 @@ def namespace(name: str) -> Manifest:
 
 def volume_claim(where: str, name: str = "models", *, access: str = "ReadWriteMany") -> Manifest:
     """Return the claim that holds versions."""
-    spec = {"accessModes": [access], "resources": {"requests": {"storage": "1Gi"}}, "storageClassName": "none"}
+    spec = {"accessModes": [access], "resources": {"requests": {"storage": "1Gi"}}}
     return {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"namespace": where, "name": name}, "spec": spec}
 
 
 def deployment(where: str, name: str = DEPLOYMENT, *, container: str = "server", replicas: int = 0) -> Manifest:
     """Return the Deployment that is the template of every version's pods."""
     labels = {"app": name}
-    pod = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": container, "image": "server:test"}]}}
+    listens = {"tcpSocket": {"port": 8080}, "periodSeconds": 1}
+    containers = [{"name": container, "image": "server:test", "readinessProbe": listens}]
+    pod = {"metadata": {"labels": labels}, "spec": {"containers": containers}}
     spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": pod, "progressDeadlineSeconds": 600}
     return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"namespace": where, "name": name}, "spec": spec}
 

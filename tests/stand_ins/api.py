@@ -26,6 +26,7 @@ _ROOTS: Mapping[str, str] = {
     "namespaces": "/api/v1",
     "persistentvolumeclaims": "/api/v1",
     "pods": "/api/v1",
+    "secrets": "/api/v1",
     "serviceaccounts": "/api/v1",
     "services": "/api/v1",
 }

@@ -11,11 +11,13 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import aiohttp
+from typing_extensions import override
 
 from tests.stand_ins.api import Api, ApiError, Manifest
 from tests.stand_ins.fake_trainer import Ended, FakeTrainer, Request, Waits
 from tests.stand_ins.mirror import Mirror
 from tests.stand_ins.model_server import ModelServer
+from tests.stand_ins.script import Script
 
 COMPONENT: Final = "retrainer.dev/component"
 VERSION: Final = "retrainer.dev/version"
@@ -24,25 +26,18 @@ TEMPLATE: Final = "template"
 _RETRY_S: Final = 0.2
 
 
-class StatusFaker:
+class StatusFaker(Script):
     """The kubelet of one namespace; `play` changes what it plays, for every pod that has not ended."""
 
     def __init__(self, api: Api, mirror: Mirror, models: ModelServer) -> None:
+        super().__init__()
         self._api = api
         self._mirror = mirror
         self._models = models
         self._lives: dict[str, asyncio.Task[None]] = {}
         self._ready: Counter[str] = Counter()
-        self._another_script = asyncio.Event()
-        self.trainer = FakeTrainer()
         self.admits: Callable[[str, int], bool] = lambda version, ready: True
         """Whether one more pod of a version becomes ready beside so many that are."""
-        self.complete: set[str] = set()
-        """The versions whose artifact is complete."""
-        self.trained: list[str] = []
-        """The version of each pod that really trained one, in order."""
-        self.requests: list[Request] = []
-        """What each training pod was asked, in order."""
 
     def start(self) -> None:
         """Look at every pod from now on."""
@@ -54,12 +49,11 @@ class StatusFaker:
             life.cancel()
         await asyncio.gather(*self._lives.values(), return_exceptions=True)
 
+    @override
     def play(self, *, trainer: FakeTrainer | None = None, admits: Callable[[str, int], bool] | None = None) -> None:
         """Go on with another script."""
-        self.trainer = trainer or self.trainer
         self.admits = admits or self.admits
-        self._another_script.set()
-        self._another_script = asyncio.Event()
+        super().play(trainer=trainer)
 
     def versions(self) -> set[str]:
         """Return the versions that have a ready pod, or had one."""
@@ -79,33 +73,23 @@ class StatusFaker:
     async def _work(self, pod: Manifest) -> None:
         """Play a training pod until its container ends."""
         request = _request(pod)
-        self.requests.append(request)
-        while True:
-            another_script = self._another_script  # taken first: a change during the report is not missed
-            answer = self.trainer.answer(request, self.complete)
-            if isinstance(answer, Waits):
-                await self._report(pod, _unscheduled(answer.message))
-            else:
-                await self._report(pod, _running(pod))
+        async for answer in self.answers(request):
+            await self._report(pod, _unscheduled(answer.message) if isinstance(answer, Waits) else _running(pod))
             if isinstance(answer, Ended):
                 await asyncio.sleep(answer.after)
-                if answer.trained:
-                    self.complete.add(request["version"])
-                    self.trained.append(request["version"])
+                self.ended(request, answer)
                 await self._report(pod, _ended(pod, answer))
-                return
-            await another_script.wait()
 
     async def _serve(self, pod: Manifest) -> None:
         """Play a serving pod until it is deleted."""
         version = pod["metadata"]["labels"].get(VERSION, TEMPLATE)
         address = self._models.give_address(version)
         while True:
-            another_script = self._another_script
+            another = self.another
             if self.admits(version, self._ready[version]):
                 break
             await self._report(pod, _running(pod, address))
-            await another_script.wait()
+            await another.wait()
         self._ready[version] += 1
         try:
             await self._report(pod, _running(pod, address, ready=True))
