@@ -64,6 +64,15 @@ FORECAST_ACCURACY = """
     WHERE model_type = 'workload_forecast' AND predicted_at > NOW() - INTERVAL '7 days'
 """
 
+# As the trainer records it of a version: what its table was like, and which columns it needs.
+FEATURE_SCHEMA = """
+    UPDATE model_metadata SET feature_schema = jsonb_build_object(
+        'table', 'member_snapshots', 'features', jsonb_build_object('member_age', 'numeric'), 'columns', (
+            SELECT jsonb_object_agg(column_name, data_type) FROM information_schema.columns WHERE table_name = 'member_snapshots'
+        )
+    ) WHERE model_type = 'churn_risk' AND version = 'v1'
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Platform:
@@ -161,7 +170,13 @@ async def loop(platform: Platform) -> AsyncIterator[Evaluator]:
     workload = a_policy(
         "workload", model_type="workload_forecast", triggers=triggers, status={"champion": {"version": "f1", "since": since}}
     )
-    world = FakeWorld(churn, workload)
+    columns = a_policy(
+        "columns",
+        model_type="churn_risk",
+        triggers=[{"name": "columns", "schema": {}}],
+        status={"champion": {"version": "v1", "since": since}},
+    )
+    world = FakeWorld(churn, workload, columns)
     yield Evaluator(world, metrics, SystemClock(), lambda _: None, Telemetry())
     await metrics.close()
 
@@ -209,3 +224,25 @@ async def test_a_lost_database_is_no_data_and_not_the_last_value_for_a_week(plat
     await platform.until_counted(2300)
     await loop.ask_for_all()
     assert {one.reason for one in loop.of(key).values()} == {"WithinBounds"}
+
+
+async def test_a_column_that_comes_and_one_that_goes_are_told_with_whether_the_champion_accepts_that(
+    platform: Platform, loop: Evaluator
+) -> None:
+    platform.sql(FEATURE_SCHEMA)
+    await until_told(loop, "the training table has the columns that v1 was trained on")
+    platform.sql("ALTER TABLE member_snapshots ADD COLUMN shift_percentage double precision")
+    await until_told(loop, "shift_percentage is new; v1 still accepts the training table")
+    platform.sql("ALTER TABLE member_snapshots DROP COLUMN member_age")
+    await until_told(loop, "member_age is missing, shift_percentage is new; v1 no longer accepts the training table")
+    platform.sql("ALTER TABLE member_snapshots ADD COLUMN member_age text")
+    await until_told(loop, "member_age is retyped, shift_percentage is new; v1 no longer accepts the training table")
+
+
+async def until_told(loop: Evaluator, message: str) -> None:
+    """Return once the schema trigger says so."""
+    key = ("members", "columns")
+    async with asyncio.timeout(30):
+        while not (found := loop.of(key)) or found["columns"].message != message:
+            await loop.ask_for_all()
+            await asyncio.sleep(0.1)
