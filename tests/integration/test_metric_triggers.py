@@ -149,6 +149,8 @@ async def test_a_query_is_asked_where_it_is_allowed_and_refused_with_a_word_wher
     assert trigger(stage, "own")["state"] == "Started", "a query tells no versions apart: its episode goes on"
     theatre.prometheus.others = lambda _: [2.0, 2.0]
     await then_trigger(stage, "Unknown", "Ambiguous", "own")
+    theatre.prometheus.others = lambda _: []
+    await then_trigger(stage, "Unknown", "Empty", "own")
     theatre.prometheus.others = lambda _: [2.0]
     await then_trigger(stage, "Armed", "WithinBounds", "own")
 
