@@ -25,7 +25,7 @@ def _cured(run: RunSeen, status: ModelRetrainRunStatus, seen: Observation) -> st
     triggers = {trigger.name: trigger for trigger in seen.policy.spec.triggers}
     causes = [(item, triggers[item.trigger]) for item in (*run.spec.evidence, *status.evidence) if item.trigger in triggers]
     answers = [alert.is_over(item, trigger, seen) for item, trigger in causes if trigger.alert]
-    answers += [metric.is_over(trigger, status.version or "", seen) for _, trigger in causes if trigger.metric]
+    answers += [metric.is_over(item, trigger, status.version or "", seen) for item, trigger in causes if trigger.metric]
     if not answers:
         return None  # a schedule, a new column, a person: nothing was wrong
     if status.reason not in _WATCHED_TO_THE_END:

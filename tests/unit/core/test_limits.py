@@ -15,7 +15,7 @@ from retrainer.core.limits import limit
 from retrainer.core.observation import PolicySeen, RunSeen
 from retrainer.core.phases import Outcome, Phase
 from retrainer.core.run import advance
-from retrainer.core.triggers.evaluation import Evaluation, Memory
+from retrainer.core.triggers.evaluation import Evaluation, Figure, Memory
 from tests.builders import CANDIDATE, CHAMPION, NOW, Part, a_policy, a_run, alerting, an_alert, kinds, seen
 
 SHOCK = {"reason": "a strike was called", "max_weight": 40}
@@ -179,7 +179,8 @@ def cured(outcome: str, reason: str, *alerts: Part, evidence: Part = None, trigg
     run = a_run(Phase.WATCHING, spec={"trigger": trigger, "evidence": said})
     over = {"phase": Phase.FINISHED, "outcome": Outcome(outcome), "reason": reason, "completed_at": NOW}
     accuracy = {"name": "accuracy", "metric": {"preset": "Accuracy", "min": 0.8}}
-    policy = a_policy(triggers=[*TRIGGERS, accuracy, {"name": "monthly", "schedule": {"cron": "0 3 1 * *"}}])
+    drop = {"name": "drop", "metric": {"preset": "Accuracy", "max_drop": 0.05}}
+    policy = a_policy(triggers=[*TRIGGERS, accuracy, drop, {"name": "monthly", "schedule": {"cron": "0 3 1 * *"}}])
     return with_cure(run, run.status.model_copy(update=over), seen(policy, run, alerts=alerts, **world)).cured
 
 
@@ -231,3 +232,19 @@ def test_a_figure_is_cured_when_it_is_within_its_bound_on_samples_enough_of_the_
     evaluations = {"accuracy": Evaluation(reason, "", Memory(version))}
     said = [{"trigger": "accuracy", "starts_at": NOW}]
     assert cured("Succeeded", "Watched", evidence=said, trigger="accuracy", evaluations=evaluations) == answer
+
+
+@pytest.mark.parametrize(
+    ("reason", "value", "answer"),
+    [
+        ("WithinBounds", 0.81, "False"),  # of its own baseline, which is as low
+        ("WithinBounds", 0.83, "True"),
+        ("WaitingForBaseline", 0.83, "True"),
+        ("TooFewSamples", None, "Unknown"),
+    ],
+)
+def test_a_drop_is_cured_when_the_figure_is_back_within_the_bound_that_it_had_passed(reason: str, value: float | None, answer: str) -> None:
+    figure = Figure(value, None, 500) if value is not None else None
+    evaluations = {"drop": Evaluation(reason, "", Memory(CANDIDATE), figure)}
+    said = [{"trigger": "drop", "starts_at": NOW, "value": 0.8, "threshold": 0.82}]
+    assert cured("Succeeded", "Watched", evidence=said, trigger="drop", evaluations=evaluations) == answer

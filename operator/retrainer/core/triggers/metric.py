@@ -123,11 +123,17 @@ def look(trigger: Trigger, seen: Observation) -> list[Finding]:
     return [replace(told, evidence=_evidence(trigger, found, episode))]
 
 
-def is_over(trigger: Trigger, version: str, seen: Observation) -> bool | None:
-    """Say whether the figure of a champion is within its bound; None where it has not been asked on samples enough of this version."""
-    found = seen.evaluations.get(trigger.name, ASKED_FIRST)
+def is_over(evidence: Evidence, trigger: Trigger, version: str, seen: Observation) -> bool | None:
+    """Say whether the figure of a champion is within its bound; None where it has not been asked on samples enough of this version.
+
+    What has dropped or risen counts from the version's own baseline by now, which it can hardly miss: it is over once the figure is back
+    within the bound that it had passed.
+    """
+    found, rule = seen.evaluations.get(trigger.name, ASKED_FIRST), rule_of(trigger, 0.0)
     if found.memory.version != version:
         return None
+    if rule.is_relative and evidence.threshold is not None:
+        return not _passes(rule, found.figure.value, evidence.threshold) if found.figure is not None else None
     return {WITHIN_BOUNDS: True, THRESHOLD_CROSSED: False}.get(found.reason)
 
 
@@ -149,7 +155,7 @@ def _carried_over(rule: Rule, before: Evaluation, version: str) -> Evaluation:
 def _held(rule: Rule, figure: Figure, of: str, memory: Memory, now: datetime) -> Evaluation:
     """A figure passes its bound at the threshold, and is back inside only beyond the margin: in between all stays as it was."""
     assert figure.threshold is not None
-    passed = figure.value < figure.threshold if rule.is_floor else figure.value > figure.threshold
+    passed = _passes(rule, figure.value, figure.threshold)
     if not passed and (memory.episode is None or _is_well_inside(rule, figure.value, figure.threshold)):
         side = "at least" if rule.is_floor else "at most"
         told = f"{rule.told}{of} is {figure.value:.4g}, {side} {figure.threshold:.4g} is asked"
@@ -163,6 +169,10 @@ def _held(rule: Rule, figure: Figure, of: str, memory: Memory, now: datetime) ->
     if firing:
         return Evaluation(THRESHOLD_CROSSED, told, after, figure)
     return Evaluation(PENDING, f"{told}, for less than {rule.for_s:g} s", after, figure)
+
+
+def _passes(rule: Rule, value: float, threshold: float) -> bool:
+    return value < threshold if rule.is_floor else value > threshold
 
 
 def _threshold(rule: Rule, baseline: float | None) -> float:
