@@ -115,7 +115,7 @@ def test_the_forecast_is_clearly_better_than_the_seasonal_naive(trained: Artifac
 
 
 def test_it_is_served_by_the_week(trained: Artifact, world: str) -> None:
-    with serving(path_of(trained).parent, MODEL_VERSION="v1", DATABASE_URL=world) as server:
+    with serving(path_of(trained).parent, MODEL_VERSION="v1", DATABASE_URL=world, PROFILES_SECONDS="60") as server:
         found = server.ask("POST", PATH, json.dumps({"unitId": "unit-02"}).encode())
         series = {"origin": str(NEWEST_WHOLE_WEEK), "history": [100] * 3}
         refused = server.ask("POST", PATH, json.dumps({"features": series}).encode())
