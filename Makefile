@@ -90,8 +90,8 @@ trainer: postgres chromium init ## Run the trainer image's tests, on a real Post
 	cd trainer-image && .venv/bin/python -m pytest -q
 
 .PHONY: bench-monitor
-bench-monitor: postgres trainer-image/.venv/.synced ## Time the monitor on ten million predictions (needs 12 GiB of disk and some minutes)
-	mkdir -p build && cd trainer-image && .venv/bin/python -m tests.bench.ten_million > ../build/ten-million.md
+bench-monitor: postgres trainer-image/.venv/.synced ## Time monitor and report on ten million predictions, or ROWS (needs 12 GiB of disk and some minutes)
+	mkdir -p build && cd trainer-image && .venv/bin/python -m tests.bench.ten_million $(ROWS) > ../build/ten-million.md
 	@grep '^## ' build/ten-million.md
 
 .PHONY: e2e

@@ -99,6 +99,12 @@ def test_typical_are_the_newest_weeks_carried_along_the_year() -> None:
     assert (young[TYPICAL] * young[LEVEL])[0, 0] == pytest.approx([80.0] * 4)
 
 
+def test_a_horizon_that_last_year_cannot_tell_of_is_refused() -> None:
+    Windows.of_weeks(horizon=51)
+    with pytest.raises(ValueError, match="a horizon of 52 weeks is beyond"):
+        Windows.of_weeks(horizon=52)
+
+
 def test_rows_are_of_weeks_and_the_holdout_is_the_newest_of_them(world: str) -> None:
     found = prepared(world)
     assert found.last == NEWEST_WHOLE_WEEK

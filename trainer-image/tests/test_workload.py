@@ -23,6 +23,7 @@ from trainer.tasks.base import Calibration
 from trainer.windows import LEVEL, NAIVE, TYPICAL, WEEKDAY, Windows
 
 WINDOWS = Windows(horizon=14)
+ALL_WINDOWS = (WINDOWS, Windows.of_weeks(4), Windows.of_weeks(51))
 MONDAY = np.datetime64("2026-11-23")
 
 
@@ -52,7 +53,7 @@ def prepared(url: str, **data: object) -> Prepared:
         return prepare(connection, request, {})
 
 
-@given(st.integers(0, 2**32 - 1), st.integers(40, 90), st.sampled_from([WINDOWS, Windows.of_weeks(4)]))
+@given(st.integers(0, 2**32 - 1), st.integers(40, 90), st.sampled_from(ALL_WINDOWS))
 def test_a_row_knows_nothing_of_what_comes_after_its_origin(seed: int, origin: int, windows: Windows) -> None:
     generator = np.random.default_rng(seed)
     history = generator.poisson(20, (2, 120)).astype(float)

@@ -58,6 +58,11 @@ class Windows:
 
     numeric = (STEP, NAIVE, TYPICAL, "recently", "before", "last_year", "spread", "size")
 
+    def __post_init__(self) -> None:
+        # What is said of last year would be of days that are to be told.
+        if self.horizon + self.recent // 2 > self.year:
+            raise ValueError(f"a horizon of {self.horizon} {self.noun} is beyond last year's")
+
     @classmethod
     def of_weeks(cls, horizon: int) -> Self:
         """Return those of series by the week: naive is the same week of the year before."""
