@@ -45,6 +45,15 @@ def test_without_a_champion_the_floors_decide(accuracy: float, on_failure: str, 
     assert ruled(judged({"accuracy": accuracy}, None, serves=None, on_failure=on_failure)) == expected
 
 
+@pytest.mark.parametrize(("skill", "expected"), [(0.1, (Ruling.PASS, "NoChampion")), (-0.02, (Ruling.REJECT, "BelowFloor"))])
+def test_a_version_that_does_not_beat_the_naive_forecast_is_named_and_rejected(skill: float, expected: tuple[Ruling, str]) -> None:
+    skilled = {"name": "skill_vs_baseline", "min": 0.05}
+    found = judged({"accuracy": 0.9, "baseline_accuracy": 0.9, "skill_vs_baseline": skill}, None, FLOOR, skilled, serves=None)
+    assert ruled(found) == expected
+    if found.ruling is Ruling.REJECT:
+        assert "skill_vs_baseline" in found.message
+
+
 @pytest.mark.parametrize(
     ("candidate", "champion", "expected"),
     [
