@@ -10,8 +10,17 @@ import psycopg
 import pytest
 
 from tests.monitor.builders import NOON, log_predictions, observe
-from trainer.daemon.postgres import Database
-from trainer.monitor.hours import HOUR, RECOUNTED_EACH_ROUND, RECOUNTED_SPAN, SETTLES_AFTER, OpenHours, floor, spans
+from trainer.daemon.postgres import Connection, Database
+from trainer.monitor.hours import (
+    HOUR,
+    RECOUNTED_EACH_ROUND,
+    RECOUNTED_SPAN,
+    SETTLES_AFTER,
+    Hours,
+    OpenHours,
+    floor,
+    spans,
+)
 from trainer.monitor.intervals import of_labels
 from trainer.monitor.totals import Counters, Counts, Totals, Version
 
@@ -165,14 +174,26 @@ def test_two_monitors_at_once_count_each_row_once(database: str) -> None:
         assert counts[V1].confidence_count == 90
 
 
-def test_a_past_of_months_is_counted_before_any_of_it_is_shown(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_past_of_months_is_counted_before_any_of_it_is_shown(database: str) -> None:
     log_predictions(database, "v1", [{}] * 3, age=timedelta(days=100))
     log_predictions(database, "v1", [{}] * 4)
-    counters = Counters()
-    monkeypatch.setattr("trainer.monitor.hours.BUDGET_SECONDS", -1.0)
-    assert _counted(database, counters, live=[V1]) == {}
-    monkeypatch.undo()
-    assert _counted(database, counters, live=[V1])[V1].confidence_count == 7
+    assert _counted(database, Counters(budget_seconds=-1), live=[V1]) == {}
+    assert _counted(database, live=[V1])[V1].confidence_count == 7
+
+
+def test_model_types_share_the_time_of_a_round_however_many_they_are(database: str) -> None:
+    counted: dict[str, float] = {}
+
+    class Watched(Hours):
+        async def count(self, connection: Connection, model_type: str, now: datetime, seconds: float) -> bool:
+            counted[model_type] = seconds
+            return await super().count(connection, model_type, now, seconds)
+
+    counters = Counters(budget_seconds=30)
+    counters._hours = Watched()  # noqa: SLF001 - whom it asks
+    types = frozenset(f"type_{number}" for number in range(12))
+    asyncio.run(_count(database, counters, timedelta(), (), types))
+    assert sum(counted.values()) == pytest.approx(30)
 
 
 def test_the_accuracy_is_that_of_the_last_seven_days(database: str) -> None:
@@ -191,6 +212,8 @@ def _counted(
     return asyncio.run(_count(url, counters or Counters(), later, live))
 
 
-async def _count(url: str, counters: Counters, later: timedelta, live: Sequence[Version]) -> Counts:
+async def _count(
+    url: str, counters: Counters, later: timedelta, live: Sequence[Version], types: frozenset[str] = TYPES
+) -> Counts:
     async with await Database(url, "test").connect() as connection:
-        return await counters.count(connection, TYPES, datetime.now(UTC) + later, live)
+        return await counters.count(connection, types, datetime.now(UTC) + later, live)

@@ -18,10 +18,8 @@ SETTLES_AFTER = timedelta(minutes=5)
 REOPENED_SPAN = timedelta(days=1)
 RECOUNTED_SPAN = timedelta(days=8)
 RECOUNTED_EACH_ROUND = 2 * HOUR
-# One statement counts three hours at most: for longer spans Postgres would rather read all predictions. And a round
-# does not go on for ever: the next one continues.
+# One statement counts three hours at most: for longer spans Postgres would rather read all predictions.
 LONGEST_SPAN = 3 * HOUR
-BUDGET_SECONDS = 15.0
 
 
 def floor(moment: datetime) -> datetime:
@@ -83,10 +81,11 @@ class Hours:
         for hours in self._open.values():
             hours.came_back()
 
-    async def count(self, connection: Connection, model_type: str, now: datetime) -> bool:
+    async def count(self, connection: Connection, model_type: str, now: datetime, seconds: float) -> bool:
         """Count what is open of a model type; returns whether everything until now has been counted.
 
-        The first time, with years of predictions behind it, that takes several rounds.
+        It begins nothing more after so many seconds. The first time, with years of predictions behind it, that takes
+        several rounds.
         """
         newest = await _newest(connection, model_type)
         if newest is None:
@@ -95,7 +94,7 @@ class Hours:
         start, began = hours.start(newest, now), time.monotonic()
         # A server's clock may be ahead of the database's.
         for begin, until in spans(start, floor(now) + 2 * HOUR):
-            if time.monotonic() - began > BUDGET_SECONDS:
+            if time.monotonic() - began > seconds:
                 return False
             await _count(connection, model_type, begin, until)
         hours.counted_until = now

@@ -15,6 +15,9 @@ from trainer.monitor.intervals import Accuracy, ForecastSums, of_forecasts, of_l
 WINDOW = timedelta(days=7)
 """What the accuracy gauge looks back on; any other window is asked of the counters."""
 
+BUDGET_SECONDS = 30.0
+"""How much of a round counting may take, all model types together: the next round continues."""
+
 Version: TypeAlias = tuple[str, str]
 """Model type and version."""
 
@@ -45,8 +48,9 @@ Counts: TypeAlias = Mapping[Version, Totals]
 class Counters:
     """The totals of all versions, kept up to date at the cost of the recent rows."""
 
-    def __init__(self) -> None:
+    def __init__(self, budget_seconds: float = BUDGET_SECONDS) -> None:
         self._hours = Hours()
+        self._budget_seconds = budget_seconds
 
     def came_back(self) -> None:
         """Note that the database was lost and has come back."""
@@ -61,7 +65,8 @@ class Counters:
         that are `live`, which may be asked at any moment, begin at zero. For the same reason a model type whose past
         has not been counted to its end is left out.
         """
-        counted = [kind for kind in sorted(model_types) if await self._hours.count(connection, kind, now)]
+        seconds = self._budget_seconds / max(1, len(model_types))
+        counted = [kind for kind in sorted(model_types) if await self._hours.count(connection, kind, now, seconds)]
         async with connection.cursor(row_factory=dict_row) as cursor:
             await cursor.execute(_TOTALS, {"types": counted, "recent": now - WINDOW})
             found = {(row["model_type"], row["model_version"]): _totals(row) async for row in cursor}
