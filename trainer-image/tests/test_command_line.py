@@ -114,8 +114,9 @@ def test_of_two_pods_that_migrate_at_once_one_does(empty_database: str) -> None:
 
 
 @pytest.mark.parametrize("arguments", [("train", "--epochs", "many"), ("verify",), ("unheard-of",)])
-def test_an_option_or_a_command_that_cannot_be_is_bad_configuration(arguments: tuple[str, ...]) -> None:
-    done = run(*arguments)
+def test_an_option_or_a_command_that_cannot_be_is_bad_configuration(arguments: tuple[str, ...], log: Path) -> None:
+    done = run(*arguments, TERMINATION_LOG=str(log))
+    assert message(log)["reason"] == "BadConfiguration"
     assert done.returncode == 43
     assert "--help' for help" in done.stderr
 

@@ -36,8 +36,11 @@ def run(settings: Settings) -> int:
     try:
         app(standalone_mode=True)
     except SystemExit as end:
-        # What click says to an option or argument that cannot be; no retry will help it.
-        return ExitCode.BAD_CONFIGURATION if end.code == _USAGE else int(end.code or 0)
+        # What click says to an option or argument that cannot be, after it has said which; no retry will help it.
+        if end.code != _USAGE:
+            return int(end.code or 0)
+        _end(settings, BadConfiguration.reason, "the command line cannot be: the log says why", {"warnings": []})
+        return ExitCode.BAD_CONFIGURATION
     except DataRejected as error:
         checks = [check.to_dict() for check in error.checks]
         _end(settings, error.reason, error.message, {"warnings": list(error.warnings), "checks": checks})
