@@ -143,6 +143,26 @@ def test_rejected_data_ends_with_42_and_says_why(world: str, log: Path) -> None:
     assert message(log)["message"] == "240 members, at least 1000 are needed"
     first = orjson.loads(log.read_bytes())["checks"][0]
     assert first == {"name": "row_count_check", "passed": False, "value": 240, "limit": 1000, "action": "Reject"}
+    assert "row_count_check" in done.stdout
+
+
+@pytest.mark.parametrize("command", [("validate",), ("train",), ()], ids=["validate", "train", "no command"])
+def test_a_machine_gets_one_document_also_of_a_rejection(world: str, tmp_path: Path, command: tuple[str, ...]) -> None:
+    document = request_document(tmp_path, "v1", dataQuality={"minRows": 1000})
+    done = run(*command, *(["--json"] if command else []), **environment_of(document, world))
+    assert done.returncode == 42
+    told = orjson.loads(done.stdout)
+    assert told["reason"] == "InsufficientRows"
+    assert told["checks"][0]["value"] == 240
+
+
+def test_a_machine_gets_one_document_of_what_cannot_be() -> None:
+    done = run("prune", "--json")
+    assert orjson.loads(done.stdout) == {
+        "reason": "BadConfiguration",
+        "message": "ARTIFACTS_PATH is not set",
+        "warnings": [],
+    }
 
 
 def test_without_a_command_it_does_what_the_request_asks(world: str, log: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from trainer.errors import BadConfiguration, DataRejected
 from trainer.outcome import ExitCode, write_termination_message
-from trainer.progress import start_logging
+from trainer.progress import say, start_logging
 from trainer.settings import Settings, read_settings
 
 _LOG = logging.getLogger("trainer")
@@ -61,7 +61,10 @@ def _exit_on_signal(number: int, _frame: FrameType | None) -> None:
 
 def _end(settings: Settings, reason: str, message: str, more: dict[str, Any]) -> None:
     _LOG.error("%s: %s", reason, message)
-    write_termination_message(settings.termination_log, {"reason": reason, "message": message, **more})
+    document = {"reason": reason, "message": message, **more}
+    if "--json" in sys.argv[1:] or len(sys.argv) == 1:
+        say(message, document, as_json=True)
+    write_termination_message(settings.termination_log, document)
 
 
 if __name__ == "__main__":

@@ -46,7 +46,10 @@ def validate(
 
 
 def validate_data(request: RetrainRequest, settings: Settings, as_json: bool) -> None:
-    """Check the data, print every check, and leave the result for the operator; DataRejected if it is not good."""
+    """Check the data, print every check, and leave the result for the operator.
+
+    DataRejected if it is not good; whoever catches it tells the reason, and the checks to machines.
+    """
     checks: Sequence[Check] = ()
     # A bucket that refuses is found out here, before a GPU is asked for.
     request.store.holds(request.version)
@@ -57,7 +60,8 @@ def validate_data(request: RetrainRequest, settings: Settings, as_json: bool) ->
             prepared = prepare(connection, request, {}, settings.resident_bytes)
     except DataRejected as rejection:
         rejection.checks = tuple(checks)
-        _show(checks, {"reason": rejection.reason, "message": rejection.message}, as_json)
+        if not as_json:
+            _print(checks)
         raise
     held_out = int(prepared.split.holdout.sum())
     message = f"{len(prepared.dataset)} rows until {prepared.last}, {held_out} of them held out"
@@ -72,12 +76,16 @@ def _show(checks: Sequence[Check], document: dict[str, Any], as_json: bool) -> N
     if as_json:
         say(orjson.dumps(document).decode(), document | {"checks": [check.to_dict() for check in checks]}, as_json)
         return
+    _print(checks)
+    for warning in document.get("warnings", ()):
+        say(f"warning: {warning}", {}, as_json)
+    say(f"{document['reason']}: {document['message']}", {}, as_json)
+
+
+def _print(checks: Sequence[Check]) -> None:
     table = Table("check", "result", "value", "limit", "what was found")
     for check in checks:
         result = "passed" if check.passed else check.action.value.lower()
         table.add_row(check.name, result, f"{check.value:g}", f"{check.limit:g}", check.message)
     if checks:
         Console().print(table)
-    for warning in document.get("warnings", ()):
-        say(f"warning: {warning}", {}, as_json)
-    say(f"{document['reason']}: {document['message']}", {}, as_json)
