@@ -68,13 +68,6 @@ def test_dropout_is_of_the_training_alone() -> None:
     assert (again.outputs(dropped, rows.inputs) == again.outputs(dropped, rows.inputs)).all()
 
 
-def test_both_outcomes_weigh_the_same_however_rare_one_is() -> None:
-    labels = np.repeat([1.0, 0.0], [20, 980])
-    weights = BINARY.fitting_weights(labels, np.linspace(0.2, 1, 1000))
-    assert weights[labels == 1].sum() == pytest.approx(weights[labels == 0].sum())
-    assert weights.mean() == pytest.approx(1)
-
-
 def test_the_probabilities_of_a_rare_outcome_are_as_rare_as_it_is() -> None:
     rows, held_out = drawn(4000, seed=1, bias=-4), drawn(4000, seed=2, bias=-4)
     assert rows.targets.mean() < 0.06
