@@ -1,8 +1,10 @@
 """A training does what the contract says, also when it is asked twice, is killed, or the database is lost."""
 
+import hashlib
 import shutil
 from dataclasses import replace
 from datetime import timedelta
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from trainer.training.command import train_as_asked
 from trainer.training.procedure import record_if_possible
 
 QUICK = {"epochs": 3, "batchSize": 256}
+PACKAGES = {"tensorflow": "tensorflow-cpu"}
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +89,22 @@ def test_the_result_is_the_contracts(trained: Artifact, world: str, tmp_path: Pa
         "trainRows": trained.manifest.data["trainRows"],
         "holdoutRows": trained.manifest.data["holdoutRows"],
     }
+
+
+def test_the_manifest_says_all_that_made_the_version(trained: Artifact) -> None:
+    manifest = trained.manifest
+    for name, entry in manifest.files.items():
+        content = (path_of(trained) / name).read_bytes()
+        assert (entry.size, entry.sha256) == (len(content), hashlib.sha256(content).hexdigest())
+    assert set(manifest.files) == {"evaluated.safetensors", "shipped.safetensors", "reference.json"}
+    age = next(feature for feature in manifest.features if feature.name == "member_age")
+    # Years and their spread, of the members of this world.
+    assert (20 < age.fill < 70, 20 < age.mean < 70, 5 < age.scale < 30) == (True, True, True)
+    assert manifest.columns["churned"] == "boolean"
+    assert manifest.libraries == {name: version(PACKAGES.get(name, name)) for name in manifest.libraries}
+    assert set(manifest.libraries) == {"keras", "numpy", "pandas", "safetensors", "tensorflow"}
+    assert (manifest.training["epochs"], manifest.training["seed"], manifest.training["device"]) == (3, 7, "CPU")
+    assert (manifest.training["run"], manifest.training["attempt"]) == ("churn-risk-1", 1)
 
 
 def test_a_version_that_is_there_is_repeated_and_not_trained(
