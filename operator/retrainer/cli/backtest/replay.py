@@ -152,7 +152,7 @@ class _World:
         for _ in range(_ROUNDS_A_STEP):
             decision = decide(self._observation(now))
             self._due = now + timedelta(seconds=decision.requeue_after) if decision.requeue_after is not None else _NEVER
-            if not self._record(decision, now):
+            if not self._record(decision, now) and decision.requeue_after != 0:
                 return
 
     def _observation(self, now: datetime) -> Observation:
@@ -171,11 +171,10 @@ class _World:
         )
 
     def _record(self, decision: Decision, now: datetime) -> bool:
-        """Take the round's statuses and new runs over; say whether anything changed."""
+        """Take the round's statuses and new runs over; say whether another round could come to something else."""
         fresh = [status for status in decision.policy.triggers if status not in self._policy.status.triggers]
         self.replay.transitions += [Transition(now, status) for status in fresh]
-        changed = decision.policy.triggers != self._policy.status.triggers or decision.policy.champion != self._policy.status.champion
-        self._policy = replace(self._policy, status=decision.policy)
+        self._policy, changed = replace(self._policy, status=decision.policy), False
         for name, after in decision.runs.items():
             run = self.replay.runs[name]
             changed = changed or after.phase is not run.status.phase
