@@ -175,6 +175,18 @@ async def test_a_restart_goes_on_with_the_episode_that_the_status_remembers() ->
     assert room.loop.of(("members", "churn"))["accuracy"].memory.episode == since
 
 
+async def test_an_episode_of_another_bound_is_not_gone_on_with_after_a_restart() -> None:
+    since = NOW - timedelta(hours=2)
+    refused = {"name": "accuracy", "state": "Refused", "reason": "CoolingDown", "since": since, "episode": since}
+    known = policy("churn")
+    for threshold, episode in ((0.7, since), (0.8, NOW)):
+        status = known.status.model_dump() | {"triggers": [refused | {"value": 0.6, "threshold": threshold}]}
+        room = Room(replace(known, status=type(known.status).model_validate(status)))
+        room.accuracy(churn=600)
+        await room.cycle()
+        assert room.loop.of(("members", "churn"))["accuracy"].memory.episode == episode
+
+
 async def test_an_edited_trigger_does_not_go_on_with_the_episode_of_what_it_asked_before() -> None:
     refused = {"name": "accuracy", "state": "Refused", "reason": "CoolingDown", "since": NOW, "episode": NOW}
     known = policy("churn")

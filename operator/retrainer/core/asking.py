@@ -84,4 +84,4 @@ def _remembered(one: Asking, policy: PolicySeen) -> Evaluation | None:
     status = next((status for status in policy.status.triggers if status.name == one.trigger), None)
     if status is None or champion is None:
         return None
-    return metric.remembered(status, champion.version, champion.since, is_query=one.rule is not None and one.rule.preset is None)
+    return metric.remembered(status, champion, one.rule, baseline_of(champion, one.rule) if one.rule is not None else None)

@@ -6,11 +6,12 @@ The operator feeds it with what Prometheus says now (`evaluation.py`), a backtes
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from math import isclose
 
 from retrainer.api.v1alpha1 import seconds
 from retrainer.api.v1alpha1.common import cut
 from retrainer.api.v1alpha1.metric_trigger import DEFAULT_MIN_SAMPLES, DEFAULT_WINDOW
-from retrainer.api.v1alpha1.policy_status import TriggerStatus
+from retrainer.api.v1alpha1.policy_status import TriggerStatus, VersionStatus
 from retrainer.api.v1alpha1.run import Evidence
 from retrainer.api.v1alpha1.triggers import Trigger
 from retrainer.core.measurement import Counts, Measurement, NoData, Value
@@ -60,6 +61,13 @@ class Rule:
         return f"{self.told} over {self.window_s} s"
 
 
+def bound_of(rule: Rule, baseline: float | None) -> float | None:
+    """Return the bound itself, in the preset's unit; None where it counts from a baseline that is not frozen yet."""
+    if not rule.is_relative:
+        return rule.limit
+    return None if baseline is None else baseline - rule.limit if rule.is_floor else baseline + rule.limit
+
+
 def rule_of(trigger: Trigger, reset_margin: float) -> Rule:
     """Return the rule of a metric trigger; `reset_margin` is the policy's."""
     metric = trigger.metric
@@ -98,7 +106,7 @@ def evaluate(
         told = f"{rule.told} {value:.4g} of {samples or 0:.0f} samples becomes the baseline of {version}"
         return Evaluation(WAITING_FOR_BASELINE, told, Memory(version), Figure(value, None, samples), takes_baseline=True)
     of = f" ({measured.of})" if isinstance(measured, Value) and measured.of else ""
-    return _held(rule, Figure(value, _threshold(rule, baseline), samples), of, before.memory, now)
+    return _held(rule, Figure(value, bound_of(rule, baseline), samples), of, before.memory, now)
 
 
 def look(trigger: Trigger, seen: Observation) -> list[Finding]:
@@ -137,12 +145,18 @@ def is_over(evidence: Evidence, trigger: Trigger, version: str, seen: Observatio
     return {WITHIN_BOUNDS: True, THRESHOLD_CROSSED: False}.get(found.reason)
 
 
-def remembered(status: TriggerStatus, version: str, since: datetime | None, *, is_query: bool) -> Evaluation | None:
-    """Return what a trigger's status still knows of its episode after a restart; None where there is none, or it was another champion's."""
-    if status.episode is None or (not is_query and since is not None and status.episode < since):
+def remembered(status: TriggerStatus, champion: VersionStatus, rule: Rule | None, baseline: float | None) -> Evaluation | None:
+    """Return what a trigger's status still knows of its episode after a restart; `rule` is None for a schema.
+
+    None where there is no episode, where it was another champion's, or where the bound was edited since.
+    """
+    is_query, bound = rule is not None and rule.preset is None, bound_of(rule, baseline) if rule is not None else None
+    predates = champion.since is not None and status.episode is not None and status.episode < champion.since
+    edited = bound is not None and status.threshold is not None and not isclose(status.threshold, bound)
+    if status.episode is None or (predates and not is_query) or edited:
         return None
     firing = status.state != "Pending"
-    return replace(ASKED_FIRST, memory=Memory(version, status.episode, firing=firing))
+    return replace(ASKED_FIRST, memory=Memory(champion.version, status.episode, firing=firing))
 
 
 def _carried_over(rule: Rule, before: Evaluation, version: str) -> Evaluation:
@@ -173,13 +187,6 @@ def _held(rule: Rule, figure: Figure, of: str, memory: Memory, now: datetime) ->
 
 def _passes(rule: Rule, value: float, threshold: float) -> bool:
     return value < threshold if rule.is_floor else value > threshold
-
-
-def _threshold(rule: Rule, baseline: float | None) -> float:
-    if not rule.is_relative:
-        return rule.limit
-    assert baseline is not None
-    return baseline - rule.limit if rule.is_floor else baseline + rule.limit
 
 
 def _is_well_inside(rule: Rule, value: float, threshold: float) -> bool:
