@@ -15,7 +15,7 @@ ZONE = "Asia/Kolkata"  # half an hour off, and never changed
 
 def next_slot() -> datetime:
     """Return the next full minute for which there is time to prepare."""
-    return (datetime.now(UTC) + timedelta(seconds=65)).replace(second=0, microsecond=0)
+    return (datetime.now(UTC) + timedelta(seconds=80)).replace(second=0, microsecond=0)
 
 
 def trigger(stage: Stage) -> dict[str, Any]:
@@ -35,7 +35,7 @@ async def test_a_slot_starts_one_run_at_its_time_and_no_other_after_a_kill(stage
     stage.operator.kill()
     await stage.operator.start()
 
-    assert slot <= datetime.fromisoformat(run["metadata"]["creationTimestamp"]) <= slot + timedelta(seconds=10)
+    assert slot <= datetime.fromisoformat(run["metadata"]["creationTimestamp"]) <= slot + timedelta(seconds=30)
     [evidence] = run["spec"]["evidence"]
     assert (run["spec"]["trigger"], run["spec"]["reason"], datetime.fromisoformat(evidence["startsAt"])) == ("daily", "ScheduleDue", slot)
     await stage.then_run_ends("churn-2", "Succeeded")
