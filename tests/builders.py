@@ -133,7 +133,8 @@ def a_result(*, version: str = CANDIDATE, candidate: float = 0.9, champion: floa
 def a_job(name: str, run: str = "churn-risk-57", *, created: datetime = NOW - timedelta(minutes=30), **seen: Part) -> JobSeen:
     """Return a Job; `failed` is reason and message of its condition."""
     component = Component.VALIDATE if "-validate-" in name else Component.TRAIN
-    return JobSeen(identity=an_identity(name, created=created), run=run, component=component, **seen)
+    known: dict[str, Any] = {"policy_generation": a_policy().generation} | seen
+    return JobSeen(identity=an_identity(name, created=created), run=run, component=component, **known)
 
 
 def a_pod(owner: str, *, exit_code: int | None = None, message: str = "", age_s: float = 60, number: int = 0, **seen: Part) -> PodSeen:

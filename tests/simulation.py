@@ -88,12 +88,14 @@ class Simulation:
         up = self.ready(seen.carrier.champion) > 0
         return ProbeSeen(200 if up else 0, "HTTP 200" if up else "refused", named=up and seen.carrier.champion == asked[2])
 
-    def round(self) -> act.Decision:
-        """Do one round of the operator and return what it decided."""
+    def round(self, *, dies: bool = False) -> act.Decision:
+        """Do one round of the operator, which may die before it records anything, and return what it decided."""
         decision = decide(self.observation())
         for effect in decision.effects:
             self._perform(effect)
         self.performed += decision.effects
+        if dies or decision.starts_a_run:
+            return decision
         for name, status in decision.runs.items():
             if name in self.runs:
                 self.runs[name] = replace(self.runs[name], status=ModelRetrainRunStatus.model_validate(status.wire()))
@@ -199,7 +201,10 @@ class Simulation:
     def _launch(self, effect: act.LaunchJob) -> None:
         named = naming.training_job if effect.component is Component.TRAIN else naming.validation_job
         name = named(effect.run.name, effect.number)
-        job = JobSeen(an_identity(name, created=self.now), effect.run.name, effect.component)
+        frozen = effect.run.status.frozen
+        assert frozen is not None, "a Job is made of what its run has frozen"
+        identity = an_identity(name, created=self.now)
+        job = JobSeen(identity, effect.run.name, effect.component, policy_generation=frozen.policy_generation)
         self.jobs.setdefault(name, job)
 
     def _delete_job(self, name: str) -> None:

@@ -9,7 +9,7 @@ from retrainer.core.alert import Alert
 from retrainer.core.observation import PolicySeen
 from retrainer.core.triggers.alert import matches
 from retrainer.inbox import Inbox
-from retrainer.ports import AlertIntake, Clock, Key, World
+from retrainer.ports import AlertIntake, Clock, Key, Shared, World
 
 
 class QueueIntake(AlertIntake):
@@ -35,12 +35,10 @@ class QueueIntake(AlertIntake):
 
     def _concerned(self, alerts: Sequence[Alert]) -> list[Key]:
         namespaces = self._inbox.namespaces(alerts)
-        policies = [
-            self._world.policy(key)
-            for key in self._world.keys()  # noqa: SIM118 - a method, not a mapping
-            if namespaces is None or key[0] in namespaces
-        ]
-        return [policy.identity.key for policy in policies if policy is not None and _wants(policy, alerts)]
+        if namespaces is None:
+            namespaces = frozenset(namespace for namespace, _ in self._world.keys())  # noqa: SIM118 - a method, not a mapping
+        heeding = (policy for namespace in namespaces for policy in self._world.policies(namespace, Shared.ALERTS, ""))
+        return [policy.identity.key for policy in heeding if _wants(policy, alerts)]
 
 
 def _wants(policy: PolicySeen, alerts: Sequence[Alert]) -> bool:

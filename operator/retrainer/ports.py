@@ -106,6 +106,7 @@ class Shared(StrEnum):
     SERVICE = "Service"
     DEPLOYMENT = "Deployment"
     MONITOR = "monitor"
+    ALERTS = "alerts"
 
 
 class World(Protocol):
@@ -118,7 +119,10 @@ class World(Protocol):
         """Return the policy, or None when it does not exist."""
 
     def policies(self, namespace: str, shared: Shared, name: str) -> list[PolicySeen]:
-        """Return the policies of a namespace that name this model type, Service, Deployment, or a database with this monitor."""
+        """Return the policies of a namespace that name this model type, Service, Deployment, or a database with this monitor.
+
+        Those that have an alert trigger have ALERTS in common, whose name is empty.
+        """
 
     def runs(self, key: Key) -> list[RunSeen]:
         """Return the runs of a policy, the oldest first."""

@@ -52,6 +52,8 @@ class Reconciler:
             await self._record_stall(seen, refusal)
             return _STALLED_RETRY_S
         self._time_rollbacks(seen, decision)
+        if decision.starts_a_run:
+            return 0.0  # whoever raised the alert has waited long enough, and so has the run's Job
         await self._record(seen, decision)
         await self._announce(decision.announcements)
         self._show(seen, decision)

@@ -21,12 +21,14 @@ def policies(body: Body) -> dict[tuple[str, str, str], PolicySeen]:
     """Return a policy by name, and by everything that it may share with another of its namespace."""
     policy = parse.policy_seen(body)
     namespace, serving, secret = policy.identity.namespace, policy.spec.serving, policy.spec.monitor.database_secret
+    heeds = any(trigger.alert is not None for trigger in policy.spec.triggers)
     return {
         ("name", *policy.identity.key): policy,
         (Shared.MODEL_TYPE, namespace, policy.spec.model_type): policy,
         (Shared.SERVICE, namespace, serving.service.name): policy,
         (Shared.DEPLOYMENT, namespace, serving.deployment_ref.name): policy,
         (Shared.MONITOR, namespace, naming.monitor_name(secret.name, secret.key)): policy,
+        **({(Shared.ALERTS, namespace, ""): policy} if heeds else {}),
     }
 
 

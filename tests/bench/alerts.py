@@ -36,10 +36,12 @@ async def main(policies: int) -> None:
 async def _one_by_one(fleet: Fleet, seen: Mirror, times: int) -> None:
     raw, answered, launched = [], [], []
     for number in range(times):
+        await fleet.until_quiet()
         began = time.perf_counter()
         await fleet.api.create("jobs", _job(f"raw-{number}"))
         await _seen(seen, f"raw-{number}")
         raw.append(time.perf_counter() - began)
+        await fleet.until_quiet()
         began = time.perf_counter()
         assert await _tell(fleet, number, _fingerprint(1, number)) == HTTPStatus.OK
         answered.append(time.perf_counter() - began)

@@ -29,6 +29,7 @@ METRICS = [
 _VERSION = "v1"
 _AT_ONCE = 20
 _RESTS_FOR_S = 8.0
+_PAUSES_FOR_S = 0.2
 _READY = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
 _ROOT = Path(__file__).parents[2]
 
@@ -60,6 +61,12 @@ class Fleet:
             await asyncio.sleep(2)
         while asked != (asked := await self.operator.metric("retrainer_operator_api_requests_total")):  # noqa: ASYNC110 - as above
             await asyncio.sleep(_RESTS_FOR_S)
+
+    async def until_quiet(self) -> None:
+        """Return once the operator has asked the API server for nothing for a moment: it has done with what came before."""
+        asked = -1.0
+        while asked != (asked := await self.operator.metric("retrainer_operator_api_requests_total")):  # noqa: ASYNC110 - another process
+            await asyncio.sleep(_PAUSES_FOR_S)
 
     async def _add(self, number: int) -> None:
         """Have a policy that took over a Service whose champion serves."""

@@ -84,6 +84,10 @@ class RandomWorld(RuleBasedStateMachine):
         self._round()
 
     @rule()
+    def a_round_dies_before_it_records(self) -> None:
+        self.world.round(dies=True)
+
+    @rule()
     def controllers(self) -> None:
         self.world.control()
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule
 from typing_extensions import override
 
+from retrainer.api.v1alpha1.run import Evidence
 from retrainer.core.actions import StartRun
 from retrainer.core.alert import Alert
 from retrainer.core.arbitration import Arbitration, arbitrate
@@ -94,15 +95,15 @@ class RandomReasons(RandomWorld):
         ruled = arbitrate(before)
         performed = len(self.world.performed)
         super()._round()
-        self._every_finding_has_one_reason(ruled)
+        self._every_finding_has_one_reason(ruled, [item for run in before.runs for item in run.spec.evidence])
         for effect in self.world.performed[performed:]:
             if isinstance(effect, StartRun) and effect.spec.redeploy is None:
                 self._may_start(effect, before)
         for name in runs.keys() & self.world.runs.keys():
             self._may_begin(runs[name], self.world.runs[name], before)
 
-    def _every_finding_has_one_reason(self, ruled: Arbitration) -> None:
-        taken = [*(ruled.start.spec.evidence if ruled.start else ()), *ruled.joins]
+    def _every_finding_has_one_reason(self, ruled: Arbitration, begun: list[Evidence]) -> None:
+        taken = [*(ruled.start.spec.evidence if ruled.start else ()), *ruled.joins, *begun]
         for ruling in ruled.rulings:
             assert ruling.reason
             assert ruling.message

@@ -198,3 +198,8 @@ class Decision:
     runs: Mapping[str, ModelRetrainRunStatus] = field(default_factory=dict)
     announcements: tuple[Announcement, ...] = ()
     requeue_after: float | None = None
+
+    @property
+    def starts_a_run(self) -> bool:
+        """Whether a run begins: it is a record by itself, and the next round, which sees it, writes what both rounds came to."""
+        return any(isinstance(effect, StartRun) for effect in self.effects)

@@ -3,7 +3,7 @@
 What holds for the whole policy comes first, then the run that waits, which further evidence joins at no cost, then the limits on starting.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from retrainer.api.v1alpha1 import ModelRetrainRunSpec
@@ -22,10 +22,11 @@ from retrainer.core.named_version import named_version
 from retrainer.core.observation import Observation, RunSeen
 from retrainer.core.phases import Phase
 from retrainer.core.triggers import alert, metric, schedule, schema
-from retrainer.core.triggers.evaluation import NOT_ASKED
+from retrainer.core.triggers.evaluation import NOT_ASKED, SCHEMA_CHANGED, THRESHOLD_CROSSED
 from retrainer.core.triggers.finding import Finding
 
 EVIDENCE_LIMIT: Final = 32
+_HAS_HAD_ITS_RUN: Final = frozenset({"AlreadyHandled", "NotDue"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def arbitrate(seen: Observation) -> Arbitration:
     )
     outcome = _outcome(asking, seen) if asking else _Outcome()
     start = outcome.start or (None if outcome.joined else _first_version(seen))
-    rulings = tuple(_ruling(finding, outcome) for finding in findings)
+    rulings = tuple(_ruling(finding, outcome, seen) for finding in findings)
     waits = [finding.look_again_in for finding in findings]
     waits.append(outcome.refused.seconds_left(seen.now) if outcome.refused is not None else None)
     return Arbitration(
@@ -190,15 +191,37 @@ def _rank(trigger: Trigger) -> Rank:
     return trigger.emergency is not None, trigger.priority
 
 
-def _ruling(finding: Finding, outcome: _Outcome) -> Ruling:
+def _ruling(finding: Finding, outcome: _Outcome, seen: Observation) -> Ruling:
     if finding.evidence is None:
-        return Ruling(finding, *_quiet(finding))
+        return _begun(finding, seen) or Ruling(finding, *_quiet(finding))
     if finding in outcome.taken and outcome.start is not None:
         return Ruling(finding, "Started", finding.reason, f"{outcome.start.name}: {finding.message}")
     if finding in outcome.taken and outcome.joined is not None:
         return Ruling(finding, "Firing", "Coalesced", f"joins {outcome.joined.name}: {finding.message}")
     assert outcome.refused is not None, "what no run takes up is refused"
     return Ruling(finding, "Refused", outcome.refused.reason, f"{finding.message}; {outcome.refused.message}")
+
+
+def _begun(finding: Finding, seen: Observation) -> Ruling | None:
+    """Return what became of a trigger by whose evidence a run began of which the policy's status does not know yet."""
+    if finding.reason not in _HAS_HAD_ITS_RUN:
+        return None
+    me, known = seen.policy.identity.name, seen.policy.status.last_run_number
+    fresh = (run for run in seen.runs if run.by_operator and (naming.run_number(me, run.name) or 0) > known)
+    for run in fresh:
+        if (item := next((item for item in run.spec.evidence if item.trigger == finding.trigger), None)) is not None:
+            told = f"{run.name}: {item.message or run.spec.message}"
+            return Ruling(replace(finding, evidence=item), "Started", _asks_as(_cause(finding, seen)), told)
+    return None
+
+
+def _asks_as(trigger: Trigger) -> str:
+    """Return the reason for which a trigger asks for a run."""
+    if trigger.schedule is not None:
+        return schedule.SCHEDULE_DUE
+    if trigger.metric is not None:
+        return THRESHOLD_CROSSED
+    return SCHEMA_CHANGED if trigger.schema_ is not None else alert.ALERT_FIRING
 
 
 def _status(trigger: Trigger, rulings: tuple[Ruling, ...], seen: Observation) -> TriggerStatus:
@@ -213,7 +236,7 @@ def _status(trigger: Trigger, rulings: tuple[Ruling, ...], seen: Observation) ->
     same = (told.state, told.reason, last_slot, told.finding.episode)
     if before is not None and (before.state, before.reason, before.last_slot, before.episode) == same:
         return before
-    if before is not None and before.state == "Started" and told.reason in {"AlreadyHandled", "NotDue"}:
+    if before is not None and before.state == "Started" and told.reason in _HAS_HAD_ITS_RUN:
         return before
     if before is not None and told.reason == NOT_ASKED:
         return before

@@ -167,7 +167,7 @@ def _jobs(seen: Observation) -> list[Effect]:
 
 def _is_recorded(run: RunSeen) -> bool:
     """Whether what the Job said is in the run's status, as the API server has it."""
-    return run.status.phase not in {Phase.VALIDATING, Phase.QUEUED, Phase.TRAINING}
+    return run.status.phase not in {Phase.PENDING, Phase.VALIDATING, Phase.QUEUED, Phase.TRAINING}
 
 
 def _is_an_earlier_look(job: JobSeen, run: RunSeen) -> bool:

@@ -114,6 +114,8 @@ class JobSeen:
     """Reason and message of the condition Failed."""
     ttl: int | None = None
     deleting: bool = False
+    policy_generation: int = 0
+    """What its run had frozen when it was made."""
 
     @property
     def active(self) -> bool:

@@ -44,7 +44,11 @@ def job(run: RunSeen, component: Component, number: int, default_image: str) -> 
     return {
         "apiVersion": Kind.JOB.api_version,
         "kind": Kind.JOB.kind,
-        "metadata": meta | {"ownerReferences": [owned_by(Kind.RUN, run.identity)]},
+        "metadata": meta
+        | {
+            "annotations": {naming.POLICY_GENERATION: str(frozen.policy_generation)},
+            "ownerReferences": [owned_by(Kind.RUN, run.identity)],
+        },
         "spec": spec,
     }
 

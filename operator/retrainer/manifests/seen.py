@@ -99,6 +99,7 @@ def job_seen(body: Body) -> JobSeen:
         failed=(failed.get("reason", "Failed"), failed.get("message", "")) if failed else None,
         ttl=spec.get("ttlSecondsAfterFinished"),
         deleting="deletionTimestamp" in body["metadata"],
+        policy_generation=int((body["metadata"].get("annotations") or {}).get(naming.POLICY_GENERATION, "0")),
     )
 
 

@@ -59,9 +59,18 @@ def test_all_labels_must_match() -> None:
 
 
 def test_one_episode_starts_one_run() -> None:
-    arbitration = arbitrated(a_run(Phase.TRAINING, spec={"evidence": [evidence()]}))
+    policy = a_policy(triggers=PAGED, status={"last_run_number": 57})
+    arbitration = arbitrated(a_run(Phase.TRAINING, spec={"evidence": [evidence()]}), policy=policy)
     assert (arbitration.start, arbitration.joins) == (None, ())
     assert told(arbitration) == [("Armed", "AlreadyHandled")]
+
+
+def test_a_run_that_the_status_does_not_know_yet_was_started_by_the_triggers_whose_evidence_it_carries() -> None:
+    policy = a_policy(triggers=[alerting("paged"), alerting("other")], status={"last_run_number": 56})
+    arbitration = arbitrated(a_run(spec={"evidence": [evidence()], "message": "a model drifts"}), policy=policy)
+    assert arbitration.start is None
+    assert told(arbitration) == [("Started", "AlertFiring"), ("Armed", "AlreadyHandled")]
+    assert arbitration.triggers[0].message == "churn-risk-57: a model drifts"
 
 
 def test_an_episode_that_was_coalesced_has_had_its_run() -> None:
@@ -303,7 +312,8 @@ def test_what_no_trigger_started_or_what_cost_nothing_is_not_counted(uncounted: 
 
 def test_of_many_alerts_what_asks_is_told_first_and_then_what_is_refused() -> None:
     champion = {"version": CHAMPION, "since": NOW - timedelta(seconds=300)}
-    policy, run = a_policy(triggers=PAGED, status={"champion": champion}), finished("Succeeded", spec={"evidence": [evidence()]})
+    policy = a_policy(triggers=PAGED, status={"champion": champion, "last_run_number": 57})
+    run = finished("Succeeded", spec={"evidence": [evidence()]})
     had_its_run, too_old, asks = an_alert("f1"), an_alert("f2"), an_alert("f3", started_s_ago=60)
     assert told(arbitrated(run, policy=policy, alerts=(had_its_run,))) == [("Armed", "AlreadyHandled")]
     assert told(arbitrated(run, policy=policy, alerts=(had_its_run, too_old))) == [("Refused", "EvidencePredatesChampion")]

@@ -72,7 +72,7 @@ def test_a_job_belongs_to_its_run_alone() -> None:
         "retrainer.dev/run": "churn-risk-57",
         "retrainer.dev/component": "train",
     }
-    assert "annotations" not in meta
+    assert meta["annotations"] == {"retrainer.dev/policy-generation": "3"}
 
 
 def test_looking_at_the_data_asks_for_no_gpu_and_goes_anywhere() -> None:

@@ -1,5 +1,6 @@
-"""Pending: the run waits for the training slot, then freezes what it uses of the policy."""
+"""Pending: the run waits for the training slot, then freezes what it uses of the policy and has its data looked at."""
 
+from dataclasses import replace
 from typing import Final
 
 from retrainer.api.v1alpha1 import ModelRetrainRunStatus, seconds
@@ -8,22 +9,26 @@ from retrainer.api.v1alpha1.run_status import Frozen
 from retrainer.api.v1alpha1.training import DataOverride, Training
 from retrainer.core import naming
 from retrainer.core.acceptance import problem
+from retrainer.core.actions import LaunchJob
 from retrainer.core.holding import held
 from retrainer.core.limits import Limit, circuit_is_open, cools_down, fleet_is_full, is_frozen, is_limited
 from retrainer.core.line import superseded_by, waiting
-from retrainer.core.observation import Observation, RunSeen
+from retrainer.core.observation import Component, Observation, RunSeen
 from retrainer.core.phases import Outcome, Phase
 from retrainer.core.run.step import Step, end, move, wait
 
 
 def pending(run: RunSeen, seen: Observation) -> Step:
-    """Take the training slot, and freeze what the run uses, unless another run has made this one pointless or something holds it back."""
+    """Take the training slot, and freeze what the run uses, unless another run has made this one pointless or something holds it back.
+
+    The validation Job comes before what was frozen is on record: after a death in between, `validating` looks what it was made of.
+    """
     status, now = run.status, seen.now
     if (step := _pointless(run, seen)) is not None:
         return step
     if (hold := next((found for check in _HOLDS if (found := check(run, seen)) is not None), None)) is not None:
         return wait(status, now, hold.reason, hold.message, after=hold.seconds_left(now))
-    return move(
+    taken = move(
         status,
         now,
         Phase.VALIDATING,
@@ -32,6 +37,7 @@ def pending(run: RunSeen, seen: Observation) -> Step:
         version=status.version or version_of(run),
         frozen=frozen_now(run, seen),
     )
+    return replace(taken, effects=(LaunchJob(replace(run, status=taken.status), Component.VALIDATE, status.validations),))
 
 
 def _pointless(run: RunSeen, seen: Observation) -> Step | None:

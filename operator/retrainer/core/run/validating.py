@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from retrainer.api.v1alpha1 import seconds
 from retrainer.core import naming
-from retrainer.core.actions import LaunchJob
+from retrainer.core.actions import DeleteJob, LaunchJob
 from retrainer.core.holding import held
 from retrainer.core.limits import fleet_is_full
 from retrainer.core.observation import Component, JobSeen, Observation, RunSeen
@@ -25,6 +25,8 @@ def validating(run: RunSeen, seen: Observation) -> Step:
     job = seen.jobs.get(naming.validation_job(run.name, status.validations))
     if job is None:
         return hold(status, LaunchJob(run, Component.VALIDATE, status.validations))
+    if job.policy_generation != frozen_of(status).policy_generation:
+        return hold(status, DeleteJob(job.identity), after=0, validations=status.validations + 1)  # made of the policy before an edit
     if (step := not_trainers_doing(run, seen, job, tries=_tries(run), again={"validations": status.validations + 1})) is not None:
         return step
     if job.complete:

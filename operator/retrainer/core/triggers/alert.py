@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Final
 
 from retrainer.api.v1alpha1 import seconds
 from retrainer.api.v1alpha1.common import cut
@@ -10,6 +11,8 @@ from retrainer.api.v1alpha1.triggers import Trigger
 from retrainer.core.alert import Alert
 from retrainer.core.observation import Observation
 from retrainer.core.triggers.finding import Finding
+
+ALERT_FIRING: Final = "AlertFiring"
 
 
 def look(trigger: Trigger, seen: Observation) -> list[Finding]:
@@ -23,7 +26,7 @@ def look(trigger: Trigger, seen: Observation) -> list[Finding]:
 
 def matches(alert: Alert, labels: dict[str, str]) -> bool:
     """Say whether the alert carries all the labels."""
-    return set(labels.items()) <= set(alert.labels)
+    return labels.items() <= set(alert.labels)
 
 
 def is_over(evidence: Evidence, trigger: Trigger, seen: Observation) -> bool | None:
@@ -54,4 +57,4 @@ def _finding(trigger: Trigger, alert: Alert, seen: Observation) -> Finding:
         return Finding(trigger.name, "EvidencePredatesChampion", told)
     evidence = Evidence(trigger=trigger.name, fingerprint=alert.fingerprint, starts_at=alert.starts_at, message=cut(alert.message))
     labels = ", ".join(f"{name}={value}" for name, value in alert.labels)
-    return Finding(trigger.name, "AlertFiring", alert.message or "a matching alert fires", evidence, labels=labels)
+    return Finding(trigger.name, ALERT_FIRING, alert.message or "a matching alert fires", evidence, labels=labels)

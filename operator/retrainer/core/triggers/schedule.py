@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import datetime, timedelta
+from typing import Final
 
 from retrainer.api.v1alpha1 import seconds
 from retrainer.api.v1alpha1.run import Evidence
@@ -10,6 +11,8 @@ from retrainer.core.cron import ScheduleError, slots
 from retrainer.core.identity import Identity
 from retrainer.core.observation import Observation, PolicySeen
 from retrainer.core.triggers.finding import Finding
+
+SCHEDULE_DUE: Final = "ScheduleDue"
 
 
 def look(trigger: Trigger, seen: Observation) -> list[Finding]:
@@ -27,7 +30,7 @@ def look(trigger: Trigger, seen: Observation) -> list[Finding]:
         told = f"the slot of {latest:%Y-%m-%d %H:%M} UTC was missed; the next starts at {starts:%Y-%m-%d %H:%M:%S} UTC"
         return [Finding(trigger.name, "SlotMissed", told, look_again_in=waits)]
     evidence = Evidence(trigger=trigger.name, starts_at=latest, message=f"the slot of {latest:%Y-%m-%d %H:%M} UTC")
-    return [Finding(trigger.name, "ScheduleDue", evidence.message, evidence, look_again_in=waits)]
+    return [Finding(trigger.name, SCHEDULE_DUE, evidence.message, evidence, look_again_in=waits)]
 
 
 def put_off(schedule: Schedule, policy: Identity) -> timedelta:

@@ -1,8 +1,10 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
-from retrainer.core.observation import RunSeen
+from retrainer.core.actions import LaunchJob
+from retrainer.core.observation import Component, RunSeen
 from retrainer.core.phases import Outcome, Phase
 from retrainer.core.run import advance
 from retrainer.core.run.pending import frozen_of, version_of
@@ -17,7 +19,7 @@ def test_a_run_takes_the_free_training_slot_and_freezes_what_it_uses() -> None:
     assert step.status.phase is Phase.VALIDATING
     assert (frozen.policy_generation, frozen.champion) == (9, CHAMPION)
     assert (frozen.training, frozen.gate, frozen.rollout) == (policy.spec.training, policy.spec.gate, policy.spec.rollout)
-    assert step.effects == ()
+    assert step.effects == (LaunchJob(replace(run, status=step.status), Component.VALIDATE, 1),)
 
 
 def test_a_runs_own_values_win_over_the_policys_and_the_rest_stays() -> None:

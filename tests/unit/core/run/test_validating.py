@@ -1,7 +1,7 @@
 import json
 from datetime import timedelta
 
-from retrainer.core.actions import LaunchJob
+from retrainer.core.actions import DeleteJob, LaunchJob
 from retrainer.core.observation import Component, JobSeen, PodSeen
 from retrainer.core.phases import Outcome, Phase
 from retrainer.core.run import advance
@@ -22,6 +22,13 @@ def test_the_data_is_looked_at_in_a_job_of_its_own() -> None:
     [launch] = validated(None).effects
     assert isinstance(launch, LaunchJob)
     assert (launch.component, launch.number) == (Component.VALIDATE, 1)
+
+
+def test_what_looks_at_the_data_as_the_policy_was_before_an_edit_is_made_anew() -> None:
+    """The operator died between the Job and the status, and the policy that the run then froze was another."""
+    outdated = a_job(JOB, complete=True, policy_generation=2)
+    step = validated(outdated)
+    assert (step.status.phase, step.status.validations, step.effects) == (Phase.VALIDATING, 2, (DeleteJob(outdated.identity),))
 
 
 def test_good_data_goes_on_to_training() -> None:

@@ -53,8 +53,16 @@ def test_of_several_missed_slots_only_the_latest_is_made_up_for() -> None:
 def test_a_slot_that_a_run_carries_is_not_used_again(where: str) -> None:
     evidence = [{"trigger": "monthly", "starts_at": NOW}]
     run = a_run(Phase.TRAINING, spec={"evidence": evidence}) if where == "spec" else a_run(Phase.TRAINING, evidence=evidence)
-    arbitration = scheduled(NOW + timedelta(minutes=5), run)
+    arbitration = scheduled(NOW + timedelta(minutes=5), run, status={"last_run_number": 57})
     assert (arbitration.start, told(arbitration)) == (None, ("Armed", "NotDue"))
+
+
+def test_a_run_that_the_status_does_not_know_yet_has_used_its_slot() -> None:
+    run = a_run(Phase.PENDING, spec={"evidence": [{"trigger": "monthly", "starts_at": NOW, "message": "the slot"}]})
+    arbitration = scheduled(NOW + timedelta(minutes=5), run, status={"last_run_number": 56})
+    status = arbitration.triggers[0]
+    assert (arbitration.start, told(arbitration)) == (None, ("Started", "ScheduleDue"))
+    assert (status.message, status.last_slot) == ("churn-risk-57: the slot", NOW)
 
 
 def test_a_slot_is_used_once_though_its_run_has_been_deleted() -> None:
