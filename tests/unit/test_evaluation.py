@@ -132,6 +132,16 @@ async def test_what_prometheus_cannot_tell_of_one_model_it_tells_of_the_others()
     assert isinstance(figures, Vector)
 
 
+async def test_two_series_of_one_model_are_no_figure() -> None:
+    room = Room(policy("churn"))
+    room.accuracy(churn=600)
+    figures = room.metrics.answers[asked_about("")[0]]
+    assert isinstance(figures, Vector)
+    room.metrics.answers[asked_about("")[0]] = replace(figures, series=figures.series * 2)
+    await room.cycle()
+    assert room.reason() == "Ambiguous"
+
+
 async def test_one_tenants_broken_series_do_not_blind_the_others() -> None:
     theirs = replace(policy("load"), identity=replace(policy("load").identity, namespace="others"))
     room = Room(policy("churn"), theirs)
@@ -246,6 +256,19 @@ async def test_a_query_that_does_not_come_to_one_number_is_no_data(answer: Answe
     room.metrics.answers[Question("default", "sum(x)")] = answer
     await room.loop.ask_queries(0)
     assert room.reason(trigger="own") == reason
+
+
+def test_queries_are_spread_over_the_interval() -> None:
+    room = Room(policy("churn", *({"name": f"own-{n}", "metric": {"query": f"x{n}", "max": 3}} for n in range(6))), open_source=True)
+
+    async def half_a_minute() -> int:
+        asking = asyncio.create_task(room.loop.ask_queries(60))
+        await asyncio.sleep(25)
+        asked = len(room.metrics.asked)
+        await asking
+        return asked
+
+    assert (in_fake_time(half_a_minute), len(room.metrics.asked)) == (3, 6)
 
 
 async def test_only_a_few_queries_are_under_way_at_once() -> None:

@@ -106,6 +106,7 @@ def test_a_run_that_came_to_nothing_cools_the_policy_down(outcome: str) -> None:
 
 
 def test_an_alert_that_still_fires_when_the_cooldown_ends_starts_its_run() -> None:
+    assert arbitrated(finished("RolledBack", ended_s_ago=6 * 3600 - 1)).look_again_in == 1
     assert arbitrated(finished("RolledBack", ended_s_ago=6 * 3600)).start is not None
 
 
