@@ -29,7 +29,8 @@ async def then_trigger(stage: Stage, state: str, reason: str, name: str = "accur
 
 
 async def test_a_figure_below_its_floor_for_long_enough_starts_one_run_that_holds_the_figure(stage: Stage) -> None:
-    champion = await stage.given_a_champion(triggers=[{"name": "accuracy", "metric": ACCURACY}])
+    watched = {"watch": {"duration": "5s"}}
+    champion = await stage.given_a_champion(triggers=[{"name": "accuracy", "metric": ACCURACY}], rollout=watched)
     await then_trigger(stage, "Armed", "WithinBounds")
     await stage.then_condition("DriftDetected", "False", "NoDrift")
     await stage.then_condition("MetricsAvailable", "True", "Answered")
@@ -41,7 +42,7 @@ async def test_a_figure_below_its_floor_for_long_enough_starts_one_run_that_hold
     [evidence] = run["spec"]["evidence"]
     assert (evidence["value"], evidence["threshold"], evidence["samples"]) == (0.6, 0.7, 1000)
     assert (run["spec"]["trigger"], run["spec"]["reason"], evidence["startsAt"]) == ("accuracy", "ThresholdCrossed", pending["episode"])
-    assert run["status"]["outcome"] == "Succeeded"
+    assert (run["status"]["outcome"], run["status"]["reason"], run["status"]["cured"]) == ("Succeeded", "Watched", "True")
     await then_trigger(stage, "Armed", "WithinBounds")
     assert await stage.operator.metric("retrainer_trigger_value", namespace=stage.namespace, trigger="accuracy") == 0.9
     assert stage.seen.one("modelretrainruns", f"{POLICY}-3") is None
