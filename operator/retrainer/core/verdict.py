@@ -53,7 +53,9 @@ def judge(metric: RolloutMetric, candidate: Measurement, champion: Measurement |
 
 
 def overall(judgements: list[Judgement]) -> Judgement:
-    """Return the first failure; else the first that is not conclusive; else a pass that names every figure."""
+    """Return the first failure; else the first that is not conclusive; else a pass that names every figure, of which there must be one."""
+    if not judgements:
+        return Judgement(Verdict.INCONCLUSIVE, "no metric judges here with effect")
     for verdict in (Verdict.FAIL, Verdict.NO_DATA, Verdict.INCONCLUSIVE):
         for judgement in judgements:
             if judgement.verdict is verdict:

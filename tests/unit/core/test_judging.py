@@ -174,3 +174,11 @@ def test_a_watch_without_data_never_rolls_back_and_ends_unobserved(metrics: Part
     late = replace(run, status=step.status.model_copy(update={"promoted_at": NOW - timedelta(hours=24)}))
     ended = advance(late, watched(late, {}))
     assert (ended.status.outcome, ended.status.reason) == (Outcome.SUCCEEDED, "Unobserved")
+
+
+def test_a_watch_in_which_nothing_judges_with_effect_was_not_good_and_ends_unobserved() -> None:
+    run = a_watch(COMPARED, ERRORS | {"dry_run": True})
+    step = advance(run, watched(run, answers(run, ErrorRate={CANDIDATE: (0.0, 500.0)})))
+    assert step.status.analysis is not None
+    assert (step.status.analysis.passed, step.status.analysis.inconclusive) == (0, 1)
+    assert step.status.analysis.dry_run.startswith("Pass: ErrorRate 0.000")
