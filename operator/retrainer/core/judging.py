@@ -3,12 +3,14 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from retrainer.api.v1alpha1 import seconds
 from retrainer.api.v1alpha1.common import cut
 from retrainer.api.v1alpha1.rollout import Rollout
 from retrainer.api.v1alpha1.rollout_metric import RolloutMetric
 from retrainer.api.v1alpha1.run_status import Analysis, Phase, Reference
+from retrainer.core.commands import promotion_is_asked
 from retrainer.core.holding import HELD_REASONS
 from retrainer.core.live_figures import champions_figure, names_champion, questions_of, what_was_measured
 from retrainer.core.measurement import Counts, NoData, Question
@@ -16,6 +18,7 @@ from retrainer.core.observation import Observation, PolicySeen, RunSeen
 from retrainer.core.observed_share import share_question
 from retrainer.core.verdict import Judgement, Verdict, judge, overall
 
+SCALING_UP: Final = "ScalingUp"
 _OF_A_SHADOW = frozenset({"ErrorRate", "Latency"})
 _JUDGING = frozenset({Phase.CANARY, Phase.AWAITING_APPROVAL, Phase.WATCHING})
 
@@ -29,9 +32,14 @@ class Judged:
     reference: tuple[Reference, ...] = ()
 
 
-def is_held_before_promotion(run: RunSeen) -> bool:
-    """Say whether a candidate was found held back between its analysis and all the traffic: there it goes on being judged."""
-    return run.status.phase is Phase.PROMOTING and run.status.reason in HELD_REASONS
+def is_judged_before_promotion(run: RunSeen) -> bool:
+    """Say whether a candidate was found waiting between its analysis and all the traffic: there it goes on being judged.
+
+    It is held back, or its last pods come up, which may take as long as nodes take. What a person has promoted waits for its pods alone.
+    """
+    if run.status.phase is not Phase.PROMOTING:
+        return False
+    return run.status.reason in HELD_REASONS or (run.status.reason == SCALING_UP and not promotion_is_asked(run))
 
 
 def due_at(analysis: Analysis, rollout: Rollout) -> datetime:
@@ -61,7 +69,7 @@ def questions_due(policy: PolicySeen, runs: Iterable[RunSeen], now: datetime) ->
     asked: set[Question] = set()
     for run in runs:
         analysis, frozen = run.status.analysis, run.status.frozen
-        judging = run.status.phase in _JUDGING or is_held_before_promotion(run)
+        judging = run.status.phase in _JUDGING or is_judged_before_promotion(run)
         if judging and analysis is not None and frozen is not None and now >= due_at(analysis, frozen.rollout):
             for metric in metrics_of(run):
                 asked |= set(questions_of(metric, policy, run, analysis, now))

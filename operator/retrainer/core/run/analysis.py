@@ -1,4 +1,4 @@
-"""The analysis of a candidate whose weight stays: while it waits for its approval, or its promotion is held back."""
+"""The analysis of a candidate whose weight stays: while it waits for its next pods or its approval, or its promotion is held back."""
 
 from dataclasses import replace
 

@@ -12,6 +12,7 @@ from retrainer.core.commands import promotion_is_asked
 from retrainer.core.holding import Held, weight_is_held
 from retrainer.core.judging import Judged, counted, due_at, judged
 from retrainer.core.observation import Observation, RunSeen
+from retrainer.core.run.analysis import analysed_at_rest
 from retrainer.core.run.approval import to_promotion
 from retrainer.core.run.deploying import deploy, is_overdue, replicas_of, why_not_ready
 from retrainer.core.run.pending import frozen_of
@@ -23,11 +24,11 @@ from retrainer.core.verdict import Judgement, Verdict
 
 def canary(run: RunSeen, seen: Observation) -> Step:
     """Put the step's weight in place, analyse at each interval, go up, go back, or hold."""
-    status, now, rollout = run.status, seen.now, frozen_of(run.status).rollout
+    status, rollout = run.status, frozen_of(run.status).rollout
     assert status.version is not None
     assert seen.champion is not None
     asked = _asked(run, seen, rollout)
-    ready, champion_ready = len(seen.backend(status.version).ready), len(seen.backend(seen.champion).ready)
+    ready = len(seen.backend(status.version).ready)
     if (step := unreachable(run, seen)) is not None:
         return step
     halt = weight_is_held(seen, status.phase)
@@ -45,13 +46,22 @@ def canary(run: RunSeen, seen: Observation) -> Step:
     if not in_place and (refusal := mode.refusal(seen)):
         return refused(run, seen, refusal)
     if effects or ((ready < wanted or not has_given(seen)) and not in_place):
-        told = f"asked {_share(asked)}: {ready} of {wanted} candidate pods ready beside {champion_ready} of the champion"
-        if not effects and is_overdue(run, seen, "ShiftingTraffic"):
-            return roll_back(run, seen, "CandidateNotReady", f"{told}: {why_not_ready(seen, status.version)}")
-        return wait(status, now, "ShiftingTraffic", told, *effects, after=5)
+        return _shifting(run, seen, asked, wanted, effects)
     if before is None or not in_place:
         return _measured_from_now(run, seen, rollout, asked)
     return _analyse(run, seen, rollout, before)
+
+
+def _shifting(run: RunSeen, seen: Observation, asked: SendTraffic, wanted: int, effects: list[Effect]) -> Step:
+    """Do what puts the weight in place, or wait for pods; the weight that is in place meanwhile goes on being judged."""
+    status, ready, champions = run.status, len(seen.backend(asked.candidate).ready), len(seen.backend(asked.champion).ready)
+    told = f"asked {_share(asked)}: {ready} of {wanted} candidate pods ready beside {champions} of the champion"
+    if not effects and is_overdue(run, seen, "ShiftingTraffic"):
+        return roll_back(run, seen, "CandidateNotReady", f"{told}: {why_not_ready(seen, asked.candidate)}")
+    is_shared = status.analysis is not None and status.analysis.weight > 0
+    if not effects and is_shared and (step := analysed_at_rest(run, seen)) is not None:
+        return step
+    return wait(status, seen.now, "ShiftingTraffic", told, *effects, after=5)
 
 
 def _asked(run: RunSeen, seen: Observation, rollout: Rollout) -> SendTraffic:

@@ -8,7 +8,7 @@ from retrainer.api.v1alpha1.run_status import Analysis
 from retrainer.core.actions import Effect, RecycleVersion, SendTraffic
 from retrainer.core.capacity import candidate_size, grown, replaces
 from retrainer.core.holding import Held, weight_is_held
-from retrainer.core.judging import counted, due_at, is_held_before_promotion, judged, metrics_of
+from retrainer.core.judging import SCALING_UP, counted, due_at, is_judged_before_promotion, judged, metrics_of
 from retrainer.core.observation import Observation, RunSeen
 from retrainer.core.phases import Outcome, Phase
 from retrainer.core.run.analysis import analysed_at_rest
@@ -43,7 +43,7 @@ def promoting(run: RunSeen, seen: Observation) -> Step:
 
 def _held(run: RunSeen, seen: Observation, halt: Held) -> Step:
     """Keep the weight, and go on judging it."""
-    if is_held_before_promotion(run) and (step := analysed_at_rest(run, seen)) is not None:
+    if is_judged_before_promotion(run) and (step := analysed_at_rest(run, seen)) is not None:
         return step
     told = f"{halt.message}: the candidate is promoted once {halt.until}"
     again = None if run.status.analysis is None else seconds(frozen_of(run.status).rollout.interval)
@@ -56,15 +56,17 @@ def _growing(run: RunSeen, seen: Observation, full: int) -> Step | None:
     ready = len(seen.backend(version).ready)
     if replaces(seen) and seen.champion != version and not mode_of(seen.policy).is_shared(seen):
         shared = SendTraffic(seen.champion or "", seen.previous or "", version, _share(seen, version))
-        return wait(status, now, "ScalingUp", "the candidate shares the traffic while it takes the champion's pods", shared, after=1)
+        return wait(status, now, SCALING_UP, "the candidate shares the traffic while it takes the champion's pods", shared, after=1)
     if replicas_of(seen, version) != (step := grown(seen, version, full)):
-        return wait(status, now, "ScalingUp", f"the candidate gets its full size of {full} pods", deploy(run, step), after=5)
+        return wait(status, now, SCALING_UP, f"the candidate gets its full size of {full} pods", deploy(run, step), after=5)
     if ready >= full:
         return None
     told = f"{ready} of {full} candidate pods are ready: {why_not_ready(seen, version)}"
-    if is_overdue(run, seen, "ScalingUp"):
+    if is_overdue(run, seen, SCALING_UP):
         return roll_back(run, seen, "CandidateNotReady", told)
-    return wait(status, now, "ScalingUp", told, after=5)
+    if is_judged_before_promotion(run) and (judged_so := analysed_at_rest(run, seen)) is not None:
+        return judged_so
+    return wait(status, now, SCALING_UP, told, after=5)
 
 
 def _share(seen: Observation, version: str) -> int:

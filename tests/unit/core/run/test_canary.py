@@ -4,6 +4,7 @@ from datetime import timedelta
 import pytest
 
 from retrainer.core.actions import DeployVersion, ScaleVersion, SendTraffic
+from retrainer.core.judging import questions_due
 from retrainer.core.observation import Observation, RunSeen
 from retrainer.core.phases import Outcome, Phase
 from retrainer.core.run import advance
@@ -105,10 +106,27 @@ def test_the_next_steps_pods_are_asked_for() -> None:
 
 @pytest.mark.parametrize(("ready", "weight", "reason"), [(2, 10, "ShiftingTraffic"), (3, 50, "Step2")])
 def test_a_step_counts_from_when_its_pods_are_ready(ready: int, weight: int, reason: str) -> None:
-    raised = a_canary(analysis=an_analysis(1, 10, passed=5))
+    raised = a_canary(analysis=an_analysis(1, 10, passed=5, last_at=NOW))
     step = advance(raised, starting(raised, ready))
     assert step.status.analysis is not None
     assert (step.status.analysis.weight, step.status.reason) == (weight, reason)
+
+
+@pytest.mark.parametrize("suspend", [False, True])
+def test_a_weight_in_place_goes_on_being_judged_while_the_pods_of_the_next_come_up(*, suspend: bool) -> None:
+    raised = a_canary(analysis=an_analysis(1, 10, passed=5), reason="ShiftingTraffic")
+
+    def found(figures: Part) -> Step:
+        world = starting(raised, ready=1)
+        assert questions_due(world.policy, world.runs, NOW), "what is judged has been asked"
+        policy = a_policy(suspend=suspend)
+        return advance(raised, replace(world, policy=policy, answers=answers(raised, ErrorRate=figures)))
+
+    good, bad = found(GOOD), found(BAD)
+    assert good.status.analysis is not None
+    assert (good.status.phase, good.status.analysis.weight, good.status.analysis.passed) == (Phase.CANARY, 10, 6)
+    assert (bad.status.outcome, bad.status.reason) == (Outcome.ROLLED_BACK, "AnalysisFailed")
+    assert kinds(bad.effects) == ["SendTraffic", "ScaleVersion"]
 
 
 def test_pods_of_a_step_that_never_become_ready_do_not_leave_a_candidate_unjudged_for_ever() -> None:

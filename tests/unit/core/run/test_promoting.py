@@ -1,8 +1,10 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from retrainer.core.actions import DeployVersion, RecycleVersion, ScaleVersion, SendTraffic
+from retrainer.core.judging import questions_due
 from retrainer.core.observation import Observation, RunSeen
 from retrainer.core.phases import Outcome, Phase
 from retrainer.core.run import advance
@@ -197,6 +199,20 @@ def test_a_promotion_that_is_held_back_goes_on_being_judged(figures: Part, outco
     assert step.status.analysis is not None
     assert (step.status.analysis.passed, step.status.analysis.failed) == ((6, 0) if outcome is None else (5, 1))
     assert kinds(step.effects) == ([] if outcome is None else ["SendTraffic", "ScaleVersion"])
+
+
+@pytest.mark.parametrize(("promote", "outcome"), [("", Outcome.ROLLED_BACK), (CANDIDATE, None)])
+def test_a_candidate_goes_on_being_judged_while_its_last_pods_come_up_unless_a_person_promotes_it(
+    promote: str, outcome: Outcome | None
+) -> None:
+    run = replace(a_run(Phase.PROMOTING, reason="ScalingUp", analysis=an_analysis(1, 50, passed=5)), promote=promote)
+    pods = pods_of(CHAMPION, 3) + pods_of(CANDIDATE, ready=2, starting=1)
+    world = {"service": a_service(shared=True), "pods": pods, "deployments": [a_deployment(CHAMPION), a_deployment(CANDIDATE)]}
+    coming_up = seen(a_policy(), run, backends={}, answers=answers(run, ErrorRate=BAD), **world)
+    assert bool(questions_due(coming_up.policy, coming_up.runs, NOW)) == (not promote)
+    step = advance(run, coming_up)
+    assert (step.status.outcome, step.status.reason) == (outcome, "AnalysisFailed" if outcome else "ScalingUp")
+    assert kinds(step.effects) == (["SendTraffic", "ScaleVersion"] if outcome else [])
 
 
 def test_a_promotion_held_back_between_two_analyses_waits_for_the_next() -> None:
