@@ -22,7 +22,7 @@ CHURN, WORKLOAD = platform_models.churn(NAMESPACE), platform_models.workload(NAM
 MODELS = (CHURN, WORKLOAD)
 TIME_ZONE = "Europe/Berlin"
 # Older than any version that a run of today makes, and known to no policy.
-FORGOTTEN = "20200101-000000-1"
+FORGOTTEN = "29990101-000000-1"
 
 
 @pytest.fixture(scope="module")

@@ -96,6 +96,16 @@ def test_a_run_of_another_policy_protects_nothing(full: Kept) -> None:
     assert "v8" in pruned(full, Answering([keeping("v4", champion="v4")], [other])).removed
 
 
+def test_what_an_earlier_policy_of_the_name_has_left_stays_until_somebody_removes_it(kept: Kept) -> None:
+    earlier, listed, gone = "20250101-030000-51", "20261101-030000-1", "20261101-030001-2"
+    for version in (earlier, listed, gone):
+        write(kept.store, packed(version))
+    anew = keeping(listed, champion=listed)
+    anew["metadata"]["creationTimestamp"] = "2026-11-01T03:00:00Z"
+    result = pruned(kept, Answering([anew]))
+    assert (result.kept, result.removed) == ({earlier: "older than the policy", listed: "champion"}, (gone,))
+
+
 def without_versions() -> dict[str, Any]:
     document = keeping(champion="v4")
     del document["status"]["versions"]

@@ -1,7 +1,9 @@
 """Which versions must stay, as the policy and its runs say when it is asked."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from trainer.monitor.objects import Document
@@ -9,6 +11,7 @@ from trainer.monitor.objects import Document
 _ROLES = ("champion", "previous", "candidate")
 _FINISHED = "Finished"
 _UNDER_WAY = "UnderWay"
+_TIMED = re.compile(r"\d{8}-\d{6}-")
 
 
 class ProtectedSetUnknown(Exception):  # noqa: N818 - a refusal, not a fault of the program
@@ -21,6 +24,18 @@ class Protection:
 
     reasons: Mapping[str, str]
     under_way: frozenset[str]
+    since: str
+    """When the policy was made, in the form in which versions begin."""
+
+    def why_kept(self, version: str) -> str | None:
+        """Return why a version stays, None where it goes.
+
+        What is older than the policy is an earlier policy's of this name, of which this one knows nothing: somebody may
+        have made the policy anew over the versions it shall go on with.
+        """
+        if version in self.reasons:
+            return self.reasons[version]
+        return "older than the policy" if _TIMED.match(version) and version < self.since else None
 
 
 def protection_of(policy: str, policies: Iterable[Document], runs: Iterable[Document]) -> Protection:
@@ -43,7 +58,13 @@ def protection_of(policy: str, policies: Iterable[Document], runs: Iterable[Docu
     making = _under_way(policy, runs)
     reasons = dict.fromkeys(making, "under way") | reasons
     listed_under_way = {version for version, reason in reasons.items() if reason == _UNDER_WAY}
-    return Protection(reasons, frozenset(making | listed_under_way))
+    return Protection(
+        reasons, frozenset(making | listed_under_way), _version_form(document["metadata"]["creationTimestamp"])
+    )
+
+
+def _version_form(timestamp: str) -> str:
+    return f"{datetime.fromisoformat(timestamp).astimezone(UTC):%Y%m%d-%H%M%S}"
 
 
 def _under_way(policy: str, runs: Iterable[Document]) -> set[str]:

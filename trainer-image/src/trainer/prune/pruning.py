@@ -52,12 +52,13 @@ async def prune(store: Store, policy: str, cluster: Cluster, *, dry_run: bool) -
     if not found.versions and not found.leftovers:
         return Pruned(store.location, {}, (), (), dry_run)
     protection = protection_of(policy, await cluster.policies(), await cluster.runs())
-    removed = tuple(sorted(found.versions - set(protection.reasons)))
+    why = {version: protection.why_kept(version) for version in sorted(found.versions)}
+    kept = {version: reason for version, reason in why.items() if reason is not None}
+    removed = tuple(version for version in why if version not in kept)
     leftovers = tuple(sorted(key for key, version in found.leftovers.items() if _is_left(version, protection)))
     for key in () if dry_run else (*removed, *leftovers):
         store.remove(key)
         _LOG.info("removed %s/%s", store.location, key)
-    kept = {version: protection.reasons[version] for version in sorted(found.versions & set(protection.reasons))}
     return Pruned(store.location, kept, removed, leftovers, dry_run)
 
 
