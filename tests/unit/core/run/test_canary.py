@@ -244,6 +244,15 @@ def test_edited_replicas_keep_the_share_and_the_measuring() -> None:
     assert step.status.analysis == run.status.analysis
 
 
+def test_a_candidate_that_somebody_else_scales_gets_its_size_back_and_goes_on_being_judged() -> None:
+    run = a_canary()
+    pods = pods_of(CHAMPION, 3) + pods_of(CANDIDATE, 5)
+    scaled = a_world(run, backends={}, pods=pods, deployments=[a_deployment(CHAMPION), a_deployment(CANDIDATE, 5)])
+    step = advance(run, scaled)
+    assert (step.effects, step.status.analysis) == ((DeployVersion(CANDIDATE, 1, TEMPLATE, 5),), run.status.analysis)
+    assert analysed(replace(run, status=step.status), BAD).status.reason == "AnalysisFailed"
+
+
 def test_a_policy_edited_meanwhile_changes_nothing_of_the_run() -> None:
     run = a_canary()
     edited = a_policy(rollout={"step_weights": [99], "iterations": 1, "interval": "1h"})
