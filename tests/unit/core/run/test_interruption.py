@@ -31,7 +31,7 @@ def test_an_aborted_training_takes_its_own_job_with_it(phase: Phase) -> None:
     assert advance(run, seen(a_policy(), run, jobs=[mine, other, done])).effects == (DeleteJob(mine.identity),)
 
 
-@pytest.mark.parametrize("phase", [Phase.CANARY, Phase.PROMOTING])
+@pytest.mark.parametrize("phase", [Phase.CANARY, Phase.AWAITING_APPROVAL, Phase.PROMOTING])
 def test_an_aborted_canary_returns_the_traffic_before_its_pods_go(phase: Phase) -> None:
     run = a_run(phase, abort=CANDIDATE, analysis=an_analysis())
     step = advance(run, seen(a_policy(), run, service=a_service(shared=True), backends={CHAMPION: 3, CANDIDATE: 1}))
