@@ -10,6 +10,7 @@ import pytest_asyncio
 from tests.cluster.local.cluster import LocalCluster
 from tests.integration.account import Account
 from tests.integration.audit import Audit
+from tests.integration.observing import held_to_the_invariants
 from tests.integration.operator_process import OperatorProcess
 from tests.integration.stage import Stage, Theatre
 from tests.stand_ins.api import Api
@@ -52,6 +53,7 @@ async def theatre(
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def stage(theatre: Theatre) -> AsyncIterator[Stage]:
-    """Give an empty stage."""
+    """Give an empty stage, on which nothing may happen that the observer would not let pass."""
     async with theatre.stage() as stage:
-        yield stage
+        with held_to_the_invariants(stage):
+            yield stage

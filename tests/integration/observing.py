@@ -1,16 +1,18 @@
-"""The independent observer beside a test, as a process of its own: it learns from the API server and the audit log alone."""
+"""The independent observer beside a test: its checks on every stage, and as a process of its own, which reads the audit log besides."""
 
 import asyncio
 import json
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 from tests.cluster.local.cluster import LocalCluster
+from tests.crash.invariants import Invariants
+from tests.integration.stage import Stage
 
 _ROOT = Path(__file__).parent.parent.parent
 # The figures of these tests are made up: no Prometheus has the samples that would justify a rise.
@@ -36,6 +38,15 @@ class Observations:
     def shares(self, namespace: str) -> Sequence[dict[str, float]]:
         """Return the shares of each version in a namespace's route, one after the other."""
         return [line["weights"] for line in self.lines("observation") if str(line.get("route", "")).startswith(f"{namespace}/")]
+
+
+@contextmanager
+def held_to_the_invariants(stage: Stage) -> Iterator[None]:
+    """Show the observer's checks every change on a stage, and fail in the end when any was broken for a moment."""
+    invariants = Invariants(stage.seen)
+    yield
+    broken = invariants.finish()
+    assert not broken, "\n".join([*broken, stage.picture()])
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ import pytest_asyncio
 from tests.cluster.local.cluster import LocalCluster
 from tests.data_planes import DataPlane, Gateways, local_addresses
 from tests.integration.account import Account
+from tests.integration.observing import held_to_the_invariants
 from tests.integration.stage import Stage, Theatre
 from tests.stand_ins.endpoints import EndpointsFaker
 from tests.stand_ins.mirror import RESOURCES
@@ -33,5 +34,8 @@ async def stage(data_plane: DataPlane, theatre: Theatre, network: IPv4Network) -
     async with theatre.stage("gateway", ModelServer(network), (*RESOURCES, "httproutes")) as stage:
         endpoints = EndpointsFaker(stage.api, stage.seen)
         endpoints.start()
-        yield stage
-        await endpoints.stop()
+        try:
+            with held_to_the_invariants(stage):
+                yield stage
+        finally:
+            await endpoints.stop()
