@@ -22,6 +22,7 @@ class RandomWorld(RuleBasedStateMachine):
     """Whatever people, clusters and databases do, in any order."""
 
     world: Simulation
+    by_hand = 0
 
     @initialize(
         serving=st.booleans(),
@@ -191,9 +192,11 @@ class RandomWorld(RuleBasedStateMachine):
 
     @rule()
     def a_person_starts_a_run(self) -> None:
-        name = f"by-hand-{len(self.world.runs)}"
-        run = a_run(Phase.PENDING, name=name, by_operator=False, created=self.world.now, spec={"version": None})
-        self.world.runs.setdefault(name, run)
+        self.by_hand += 1
+        run = a_run(Phase.PENDING, name=f"by-hand-{self.by_hand}", by_operator=False, created=self.world.now, spec={"version": None})
+        # Its version ends in the first five characters: those of two runs are never the same.
+        run = replace(run, identity=replace(run.identity, uid=f"{self.by_hand:05}-{run.identity.uid}"))
+        self.world.runs[run.name] = run
 
     @rule(data=st.data())
     @precondition(lambda self: self.world.pods)
