@@ -52,8 +52,8 @@ async def theatre(
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def stage(theatre: Theatre) -> AsyncIterator[Stage]:
+async def stage(theatre: Theatre, request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
     """Give an empty stage, on which nothing may happen that the observer would not let pass."""
     async with theatre.stage() as stage:
-        with held_to_the_invariants(stage):
+        with held_to_the_invariants(stage, request):
             yield stage

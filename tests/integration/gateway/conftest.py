@@ -28,14 +28,14 @@ def network() -> Iterator[IPv4Network]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def stage(data_plane: DataPlane, theatre: Theatre, network: IPv4Network) -> AsyncIterator[Stage]:
+async def stage(data_plane: DataPlane, theatre: Theatre, network: IPv4Network, request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
     """Give a stage before the module's data plane, which must be there before the operator is."""
     assert data_plane.port
     async with theatre.stage("gateway", ModelServer(network), (*RESOURCES, "httproutes")) as stage:
         endpoints = EndpointsFaker(stage.api, stage.seen)
         endpoints.start()
         try:
-            with held_to_the_invariants(stage):
+            with held_to_the_invariants(stage, request):
                 yield stage
         finally:
             await endpoints.stop()
