@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta
 from typing_extensions import override
 
 from retrainer.core.measurement import Answer, NoData, NoDataReason, Question, Vector
+from retrainer.core.notice import Notice
 from retrainer.core.observation import PolicySeen
-from retrainer.ports import Clock, Key, Metrics, Probe, Prober, World
+from retrainer.ports import Clock, Key, Metrics, Notifier, Probe, Prober, World
 from tests.fake_cluster import FakeApiServer, FakeCluster
 
-__all__ = ["FakeApiServer", "FakeClock", "FakeCluster", "FakeMetrics", "FakeProber", "FakeWorld"]
+__all__ = ["FakeApiServer", "FakeClock", "FakeCluster", "FakeMetrics", "FakeNotifier", "FakeProber", "FakeWorld"]
 
 
 class FakeClock(Clock):
@@ -93,6 +94,22 @@ class FakeWorld(World):
     @override
     def policy(self, key: Key) -> PolicySeen | None:
         return self._policies.get(key)
+
+
+class FakeNotifier(Notifier):
+    """Keeps what it was told; it knows the names in `names`."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = set(names)
+        self.told: list[Notice] = []
+
+    @override
+    def knows(self, name: str) -> bool:
+        return name in self.names
+
+    @override
+    def tell(self, notice: Notice) -> None:
+        self.told.append(notice)
 
 
 class FakeProber(Prober):

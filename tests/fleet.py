@@ -16,7 +16,7 @@ from retrainer.ports import Alerts, Defaults, Evaluations, Key, Sources
 from retrainer.reconcile import Reconciler
 from retrainer.telemetry import Telemetry
 from tests.builders import a_policy
-from tests.fakes import FakeClock, FakeCluster, FakeMetrics, FakeProber
+from tests.fakes import FakeClock, FakeCluster, FakeMetrics, FakeNotifier, FakeProber
 
 
 def indices_of(bodies: Iterable[Manifest]) -> dict[str, Index]:
@@ -64,6 +64,7 @@ class Fleet:
             FakeClock(),
             alerts,
             NothingAsked(),
+            FakeNotifier(),
             Defaults("trainer:1", 60, "pod-0", limit),
         )
         self.reconcile = Reconciler(sources, Telemetry())

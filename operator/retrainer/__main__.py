@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import kopf
 import uvloop
@@ -16,6 +17,7 @@ from retrainer import waking
 from retrainer.adapters.alertmanager import AlertmanagerWebhook
 from retrainer.adapters.clock import SystemClock
 from retrainer.adapters.kubernetes import KubernetesCluster
+from retrainer.adapters.nobody import Nobody
 from retrainer.adapters.prober import HttpProber
 from retrainer.adapters.prometheus import Bounds, PrometheusMetrics, Source
 from retrainer.adapters.token_file import TokenFile
@@ -33,6 +35,9 @@ from retrainer.server import Listener, health_app
 from retrainer.settings import Settings
 from retrainer.telemetry import Telemetry, configure_logging
 from retrainer.workqueue import WorkQueue
+
+if TYPE_CHECKING:
+    from retrainer.adapters.slack import Slack
 
 _logger = logging.getLogger(__name__)
 # A cycle of evaluations makes tens of thousands of objects that end with it and are in no reference cycle: by default Python would look
@@ -77,6 +82,7 @@ class Operator:
         bounds = Bounds(timeout_s=settings.query_timeout_s)
         metrics = PrometheusMetrics(named, self._clock, bounds=bounds, observe=telemetry.count_query)
         prober = HttpProber()
+        notifier = self._notifier()
         defaults = Defaults(
             trainer_image=settings.trainer_image,
             monitor_interval_s=int(settings.monitor_interval_s),
@@ -85,7 +91,7 @@ class Operator:
             gateway_features=settings.gateway_features,
         )
         evaluator = Evaluator(self._world, metrics, self._clock, wake=lambda key: queue.add(key), gauges=telemetry)  # noqa: PLW0108 - made below
-        sources = Sources(self._world, cluster, metrics, prober, self._clock, self._inbox, evaluator, defaults)
+        sources = Sources(self._world, cluster, metrics, prober, self._clock, self._inbox, evaluator, notifier, defaults)
         queue = WorkQueue[Key](Reconciler(sources, telemetry), observer=telemetry, expected=(RetrainerError,))
         listeners = self._listeners(queue)
         for listener in listeners:
@@ -105,24 +111,32 @@ class Operator:
         for task in background:
             task.add_done_callback(_tell)
         try:
+            everywhere = not settings.watch_namespaces
             await kopf.operator(
-                registry=registry,
-                standalone=True,
-                clusterwide=not settings.watch_namespaces,
-                namespaces=settings.watch_namespaces,
-                stop_flag=begin_again,
+                registry=registry, standalone=True, clusterwide=everywhere, namespaces=settings.watch_namespaces, stop_flag=begin_again
             )
         finally:
             for task in background:
                 task.cancel()
             await queue.stop()
-            for closing in (*(listener.stop() for listener in listeners), metrics.close(), prober.close(), cluster.close()):
+            for closing in (*(one.stop() for one in listeners), *(one.close() for one in (metrics, prober, notifier, cluster))):
                 await closing
 
     @property
     def _a_namespace(self) -> str:
         """Where to ask what the API server knows: a namespace in which the operator has rights, or all of them."""
         return next(iter(self._settings.watch_namespaces), "")
+
+    def _notifier(self) -> "Slack | Nobody":
+        if not self._settings.notifiers:
+            return Nobody()
+        from retrainer.adapters.slack import Channel, Slack  # noqa: PLC0415 - 8 MiB, for those alone who tell Slack
+
+        named = {name: one.slack for name, one in self._settings.notifiers.items()}
+        channels = {name: Channel(one.channel, one.token_file, one.url) for name, one in named.items()}
+        notifier = Slack(channels, observe=self._telemetry.count_notices)
+        notifier.start()
+        return notifier
 
     def _listeners(self, queue: WorkQueue[Key]) -> list[Listener]:
         settings = self._settings

@@ -153,6 +153,7 @@ class Observer:
             foreign_services=self._foreign(policy, template),
             metrics_source_known=self._from.metrics.knows(spec.metrics_source),
             queries_allowed=self._from.metrics.allows_queries(spec.metrics_source),
+            unknown_notifiers=tuple(one.notifier for one in spec.notifications if not self._from.notifier.knows(one.notifier)),
             volume_access=volume,
             routes_are_watched=self._from.world.routes_are_watched(),
             chores_are_current=current,

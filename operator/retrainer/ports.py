@@ -14,6 +14,7 @@ from retrainer.core.alert import Alert
 from retrainer.core.chore import ChoreSeen
 from retrainer.core.kinds import Manifest, Ref
 from retrainer.core.measurement import Answer, Question
+from retrainer.core.notice import Notice
 from retrainer.core.observation import DeploymentSeen, JobSeen, PodSeen, PolicySeen, RunSeen, ServiceSeen
 from retrainer.core.route import RouteSeen
 from retrainer.core.triggers.evaluation import Evaluation
@@ -204,6 +205,16 @@ class Gauges(Protocol):
         """A trigger's live figure; None where there is none, or no longer a trigger."""
 
 
+class Notifier(Protocol):
+    """Tells people outside of the cluster. Nothing is decided by it and no round waits for it."""
+
+    def knows(self, name: str) -> bool:
+        """Say whether the administrator has named this notifier."""
+
+    def tell(self, notice: Notice) -> None:
+        """Take a notice to be sent; it returns at once and never fails."""
+
+
 class AlertIntake(Protocol):
     """Where the webhook hands alerts over."""
 
@@ -234,4 +245,5 @@ class Sources:
     clock: Clock
     alerts: Alerts
     evaluations: Evaluations
+    notifier: Notifier
     defaults: Defaults

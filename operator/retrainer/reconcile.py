@@ -8,6 +8,7 @@ from retrainer.apply import Hands
 from retrainer.core.actions import Announcement, Decision, SendTraffic
 from retrainer.core.decide import decide
 from retrainer.core.kinds import Kind, Ref
+from retrainer.core.notice import notices
 from retrainer.core.observation import Observation
 from retrainer.core.observed_share import observed_share
 from retrainer.core.phases import Outcome, Phase
@@ -55,7 +56,7 @@ class Reconciler:
         if decision.starts_a_run:
             return 0.0  # whoever raised the alert has waited long enough, and so has the run's Job
         await self._record(seen, decision)
-        await self._announce(decision.announcements)
+        await self._announce(seen, decision.announcements)
         self._show(seen, decision)
         return decision.requeue_after
 
@@ -84,8 +85,10 @@ class Reconciler:
         if told != status:
             await self._write(Kind.POLICY, seen.policy.identity.key, told)
 
-    async def _announce(self, announcements: tuple[Announcement, ...]) -> None:
+    async def _announce(self, seen: Observation, announcements: tuple[Announcement, ...]) -> None:
         """Tell people, at most once: the record is the run's timeline, so a lost Event costs nothing but itself."""
+        for notice in notices(seen, announcements):
+            self._from.notifier.tell(notice)
         for announcement in announcements:
             try:
                 await self._from.cluster.create(event(announcement, self._from.clock.now(), self._from.defaults.instance))

@@ -41,6 +41,24 @@ class MetricsSource(BaseModel):
         return url
 
 
+class SlackChannel(BaseModel):
+    """A channel of Slack, by name or ID, and the file that holds the token of a bot that may write there (scope `chat:write`)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    channel: Annotated[str, Field(min_length=1, max_length=80)]
+    token_file: Annotated[Path, Field(alias="tokenFile")]
+    url: Annotated[str, Field(pattern=r"^https?://[^\s?#]+/$")] = "https://slack.com/api/"
+
+
+class NotifierSettings(BaseModel):
+    """Where a notifier's notices go."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    slack: SlackChannel
+
+
 def _as_source(value: Any) -> Any:  # noqa: ANN401 - as above
     return {"url": value} if isinstance(value, str) else value
 
@@ -58,6 +76,10 @@ class Settings(BaseSettings):
     metrics_sources: Annotated[
         Mapping[Name, Annotated[MetricsSource, BeforeValidator(_as_source)]],
         Field(description='JSON: {"name": "url"} or {"name": {"url": …, "tokenFile": …, "allowQueries": …}}.'),
+    ] = {}
+    notifiers: Annotated[
+        Mapping[Name, NotifierSettings],
+        Field(description='JSON: {"name": {"slack": {"channel": …, "tokenFile": …, "url": …}}}: who may be told of transitions.'),
     ] = {}
     gateway_features: Annotated[
         Mapping[str, frozenset[str]],

@@ -41,6 +41,9 @@ class Telemetry(Observer, Gauges):
             "retrainer_operator_api_requests", "Requests to the API server", ["verb", "kind", "code"], registry=registry
         )
         self._queries = Counter("retrainer_operator_prometheus_queries", "Questions to Prometheus", ["result"], registry=registry)
+        self._notices = Counter(
+            "retrainer_operator_notices", "Notices to people, by what became of them", ["notifier", "result"], registry=registry
+        )
         self._alerts = Counter("retrainer_operator_alerts", "Alerts received by the webhook", ["result"], registry=registry)
         self._runs = Counter("retrainer_runs", "Runs that ended", [*_POLICY, "outcome"], registry=registry)
         self._late = Histogram(
@@ -91,6 +94,10 @@ class Telemetry(Observer, Gauges):
     def count_alerts(self, result: str, alerts: int) -> None:
         """Count the alerts of one notification by what became of it."""
         self._alerts.labels(result).inc(alerts)
+
+    def count_notices(self, notifier: str, result: str, notices: int) -> None:
+        """Count notices by what became of them: `Sent`, `Failed`, or `Dropped` because too many waited."""
+        self._notices.labels(notifier, result).inc(notices)
 
     def show_policy(self, namespace: str, policy: str, *, ready: bool, candidate_weight: int) -> None:
         """Show a policy's state; the weight is in percent."""

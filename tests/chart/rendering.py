@@ -25,6 +25,7 @@ EVERYTHING: Values = {
         "guarded": {"url": "https://metrics.example/prometheus", "tokenSecret": {"name": "prometheus-token", "key": "bearer"}},
         "open": {"url": "http://thanos.monitoring.svc:9090", "allowQueries": True},
     },
+    "notifiers": {"team-a": {"slack": {"channel": "#models", "tokenSecret": {"name": "slack-bot", "key": "xoxb"}}}},
     "metrics": {"serviceMonitor": {"enabled": True}, "prometheusRule": {"enabled": True}, "dashboard": {"enabled": True}},
     "networkPolicy": {"enabled": True},
     "podDisruptionBudget": {"enabled": True},

@@ -67,7 +67,11 @@ def test_every_token_file_lies_in_a_mounted_secret() -> None:
     pod = operator_pod(EVERYTHING)
     mounts = {mount["mountPath"]: mount["name"] for mount in pod["containers"][0]["volumeMounts"]}
     secrets = {volume["name"]: volume["secret"] for volume in pod["volumes"]}
-    files = {read["webhook_token_file"]: "alertmanager-token", read["metrics_sources"]["guarded"]["token_file"]: "prometheus-token"}
+    files = {
+        read["webhook_token_file"]: "alertmanager-token",
+        read["metrics_sources"]["guarded"]["token_file"]: "prometheus-token",
+        read["notifiers"]["team-a"]["slack"]["token_file"]: "slack-bot",
+    }
     for file, secret in files.items():
         mounted = secrets[mounts[str(Path(file).parent)]]
         assert mounted["secretName"] == secret

@@ -23,6 +23,15 @@
 {{- toJson $sources }}
 {{- end }}
 
+{{- define "retrainer.notifiers" -}}
+{{- $notifiers := dict }}
+{{- range $name, $notifier := . }}
+{{- $slack := merge (dict "tokenFile" (printf "/etc/retrainer/notifiers/%s/token" $name)) (omit $notifier.slack "tokenSecret") }}
+{{- $_ := set $notifiers $name (dict "slack" $slack) }}
+{{- end }}
+{{- toJson $notifiers }}
+{{- end }}
+
 {{- define "retrainer.environment" -}}
 - name: RETRAINER_POD_NAME
   valueFrom: {fieldRef: {fieldPath: metadata.name}}
@@ -30,6 +39,8 @@
   value: {{ .Values.trainerImage | quote }}
 - name: RETRAINER_METRICS_SOURCES
   value: {{ include "retrainer.metricsSources" .Values.metricsSources | quote }}
+- name: RETRAINER_NOTIFIERS
+  value: {{ include "retrainer.notifiers" .Values.notifiers | quote }}
 - name: RETRAINER_WATCH_NAMESPACES
   value: {{ join "," .Values.watchNamespaces | quote }}
 - name: RETRAINER_ALERTS_ACROSS_NAMESPACES

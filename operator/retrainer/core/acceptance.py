@@ -70,6 +70,18 @@ def queries_are_not_allowed(seen: Observation) -> Problem | None:
     return Problem("QueriesNotAllowed", told)
 
 
+def notifier_is_unknown(seen: Observation) -> Problem | None:
+    """The administrator named no such notifier: nobody would hear what the policy says it tells."""
+    unknown = seen.surroundings.unknown_notifiers
+    if not unknown:
+        return None
+    named = ", ".join(map(repr, unknown))
+    return Problem(
+        "NotifierUnknown",
+        f"no notifier is named {named}: ask the administrator for a name (chart value notifiers), or correct spec.notifications",
+    )
+
+
 def report_is_never_due(seen: Observation) -> Problem | None:
     """The report's schedule names no day, or its time zone is none: its CronJob would be refused."""
     report = seen.policy.spec.report
@@ -213,8 +225,11 @@ CHECKS: Final[tuple[Callable[[Observation], Problem | None], ...]] = (
     foreign_service_selects_pods,
     adoption_is_under_way,
     report_is_never_due,
+    notifier_is_unknown,
 )
 
 # What stands in the way of the next version only: one that is made already needs none of it.
-_OF_TRAINING: Final = frozenset({metrics_source_is_unknown, queries_are_not_allowed, volume_is_missing_or_not_shared, report_is_never_due})
+_OF_TRAINING: Final = frozenset(
+    {metrics_source_is_unknown, queries_are_not_allowed, volume_is_missing_or_not_shared, report_is_never_due, notifier_is_unknown}
+)
 SERVING_CHECKS: Final = tuple(check for check in CHECKS if check not in _OF_TRAINING)

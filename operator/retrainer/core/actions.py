@@ -187,6 +187,8 @@ class Announcement:
     severity: Severity
     reason: str
     message: str
+    run: str = ""
+    """The run that an announcement about the policy is owed to, where there is one."""
 
 
 @dataclass(frozen=True, slots=True)

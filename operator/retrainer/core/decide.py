@@ -13,6 +13,7 @@ from retrainer.core.cure import with_cure
 from retrainer.core.drift import on_record
 from retrainer.core.housekeeping import handled_alerts, tidy
 from retrainer.core.named_version import redeployment
+from retrainer.core.notice import CIRCUIT_OPEN
 from retrainer.core.observation import Observation, RunSeen
 from retrainer.core.phases import Outcome, Phase
 from retrainer.core.run import advance
@@ -112,7 +113,7 @@ def _about_runs(seen: Observation, runs: dict[str, ModelRetrainRunStatus]) -> li
         head = status.outcome or status.phase
         told.append(Announcement(run.identity, True, severity, status.reason, f"{head}: {status.message}"))
         if status.phase is not run.status.phase:
-            told.append(Announcement(seen.policy.identity, False, severity, str(head), f"{run.name}: {status.message}"))
+            told.append(Announcement(seen.policy.identity, False, severity, str(head), f"{run.name}: {status.message}", run.name))
     return told
 
 
@@ -124,7 +125,7 @@ def _about_return(seen: Observation, run: RunSeen, status: ModelRetrainRunStatus
     latest = status.timeline[-1]
     return [
         Announcement(run.identity, True, severity, latest.reason, latest.message),
-        Announcement(seen.policy.identity, False, severity, latest.reason, f"{run.name}: {latest.message}"),
+        Announcement(seen.policy.identity, False, severity, latest.reason, f"{run.name}: {latest.message}", run.name),
     ]
 
 
@@ -144,7 +145,7 @@ def _about_circuit(seen: Observation, status: ModelRetrainPolicyStatus) -> list[
     before, now = (next((one for one in known.conditions if one.type == "CircuitOpen"), None) for known in (seen.policy.status, status))
     if now is None or now.status != "True" or (before is not None and before.status == "True"):
         return []
-    return [Announcement(seen.policy.identity, False, Severity.WARNING, "CircuitOpen", now.message)]
+    return [Announcement(seen.policy.identity, False, Severity.WARNING, CIRCUIT_OPEN, now.message)]
 
 
 def _about_commands(seen: Observation, runs: dict[str, ModelRetrainRunStatus], commands: tuple[CommandStatus, ...]) -> list[Announcement]:

@@ -15,6 +15,8 @@ class Surroundings:
     metrics_source_known: bool = True
     queries_allowed: bool = True
     """Whether the policy's metrics source takes PromQL of the policy's own."""
+    unknown_notifiers: tuple[str, ...] = ()
+    """Those of the policy's notifiers that the administrator has not named."""
     volume_access: tuple[str, ...] | None = None
     """Access modes of the volume claim; None when it was not looked at, empty when it does not exist."""
     monitor_owners: tuple[Identity, ...] = ()

@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Field
 
 from retrainer.api.v1alpha1.artifacts import Artifacts
 from retrainer.api.v1alpha1.common import Model, Name, rules
+from retrainer.api.v1alpha1.notification import Notification
 from retrainer.api.v1alpha1.report import Report
 from retrainer.api.v1alpha1.rollout import Gate, Rollout, Serving
 from retrainer.api.v1alpha1.training import DataQuality, Training
@@ -81,6 +82,10 @@ class ModelRetrainPolicySpec(Model):
     gate: Gate = Field(description="What is good enough.")
     serving: Serving = Field(description="Where versions serve.")
     rollout: Rollout = Field(description="How traffic is shifted to a candidate.")
+    notifications: Annotated[
+        tuple[Notification, ...],
+        Field(max_length=8, json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["notifier"]}),
+    ] = Field(default=(), description="Who is told of each transition, beside the Events.")
     deletion_policy: Literal["Retain", "HandBack"] = Field(
         default="Retain",
         description="What becomes of the Service with the policy. Retain: the champion serves on. HandBack: the selector found at the adoption is restored.",
