@@ -109,11 +109,12 @@ def test_a_policy_says_how_a_rollout_is_judged() -> None:
         "interval": "1m",
         "iterations": 5,
         "minSamples": 100,
-        "metrics": [{"preset": "ErrorRate", "max": 0.01}],
+        "metrics": [{"preset": "ErrorRate", "max": 0.01}, {"query": "errors", "max": 1}],
     }
     serving = {"service": {"name": "churn-risk"}, "replicas": 3}
     policy = read_policy(manifest("churn-risk", spec={"modelType": "churn_risk", "rollout": rollout, "serving": serving}))
-    assert (policy.interval, policy.step_weights, policy.metrics) == (60.0, (10, 50), (Metric("ErrorRate", max=0.01),))
+    assert (policy.interval, policy.step_weights) == (60.0, (10, 50))
+    assert policy.metrics == (Metric("ErrorRate", max=0.01), Metric("a query", max=1))
 
 
 def test_a_deployment_of_a_version_says_how_many_pods_were_asked_for() -> None:
