@@ -281,6 +281,7 @@ def kinds(effects: Iterable[object]) -> list[str]:
 def _frozen(policy: PolicySeen, champion: str | None) -> dict[str, Any]:
     spec = policy.spec
     return {
+        "policy_uid": policy.identity.uid,
         "policy_generation": policy.generation,
         "model_type": spec.model_type,
         "database_secret": spec.monitor.database_secret.name,

@@ -61,6 +61,8 @@ class Hands:
                 self._world.remember(await self._cluster.apply(serving.handed_back_service(left.service)))
             case RemoveVersion():
                 await self._remove(effect.deployment)
+            case DeleteJob():
+                await self._cluster.delete(_ref(Kind.JOB, effect.job), uid=effect.job.uid)
 
     async def _remove(self, deployment: Identity) -> None:
         await self._cluster.delete(_ref(Kind.DEPLOYMENT, deployment), uid=deployment.uid)

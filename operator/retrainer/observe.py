@@ -106,7 +106,9 @@ class Observer:
         route = next(iter(world.routes(key)), None)
         templates = (world.deployment(namespace, one.identity.name.removesuffix(f"-{one.version}")) for one in deployments)
         found = {one.identity.name: one for one in templates if one is not None}
-        return Orphans(claimed or unclaimed, deployments, route, tuple(world.pods(key)), found)
+        return Orphans(
+            claimed or unclaimed, deployments, route, tuple(world.pods(key)), found, tuple(world.runs(key)), tuple(world.jobs(key))
+        )
 
     async def _template(self, policy: PolicySeen) -> TemplateSeen | None:
         namespace, name = policy.identity.namespace, policy.spec.serving.deployment_ref.name

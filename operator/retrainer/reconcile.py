@@ -13,7 +13,7 @@ from retrainer.core.observation import Observation
 from retrainer.core.observed_share import observed_share
 from retrainer.core.phases import Outcome, Phase
 from retrainer.core.status import condition
-from retrainer.core.sweeping import is_vacating, sweep
+from retrainer.core.sweeping import ended, is_vacating, sweep
 from retrainer.errors import Conflict, FieldConflict, NotFound, Refused, RetrainerError
 from retrainer.manifests.records import event
 from retrainer.observe import Observer
@@ -126,5 +126,7 @@ class Reconciler:
         left = self._observer.orphans(key)
         for effect in sweep(left):
             await self._hands.sweep(effect, left)
+        for run, status in ended(left, self._from.clock.now()):
+            await self._write(Kind.RUN, run.identity.key, status)
         self._telemetry.forget_policy(*key)
         return _VACATED_WITHIN_S if is_vacating(left) else None

@@ -68,6 +68,30 @@ async def test_a_policy_deleted_in_a_canary_returns_the_traffic_and_is_no_outage
     await stage.then(lambda: not stage.seen.all("modelretrainruns"), "its runs go with it")
 
 
+async def test_a_persons_run_ends_with_its_policy_and_the_next_of_that_name_begins_anew(stage: Stage) -> None:
+    champion = await stage.given_a_champion(rollout={"stepWeights": [20], "interval": "1h"})
+    await stage.when_a_person_starts("by-hand")
+    version = (await stage.then_run_is_in("by-hand", "Canary", "Step1"))["status"]["version"]
+    await stage.api.delete("modelretrainpolicies", stage.namespace, "churn")
+    await stage.then_run_ends("by-hand", "Aborted", "PolicyDeleted")
+    await stage.then(lambda: not stage.pods_of(version), "its candidate has gone")
+    await stage.given_a_policy()
+    await stage.then_condition("Ready", "True", "Accepted")
+    assert stage.serves_alone(champion)
+
+
+async def test_a_persons_training_ends_with_its_policy_also_where_the_next_of_that_name_follows_at_once(stage: Stage) -> None:
+    await stage.given_a_champion()
+    stage.kubelet.play(trainer=FakeTrainer(train=HANGS))
+    await stage.when_a_person_starts("by-hand")
+    await stage.then_run_is_in("by-hand", "Training")
+    await stage.api.delete("modelretrainpolicies", stage.namespace, "churn")
+    await stage.given_a_policy()
+    await stage.then_run_ends("by-hand", "Aborted", "PolicyDeleted")
+    await stage.then(lambda: not stage.jobs_of("by-hand"), "its Job is gone")
+    await stage.then_condition("Ready", "True", "Accepted")
+
+
 async def test_a_policy_deleted_in_a_watch_moves_nothing(stage: Stage) -> None:
     champion = await stage.given_a_champion(rollout={"stepWeights": [], "watch": {"duration": "1h"}})
     await stage.when_paged()

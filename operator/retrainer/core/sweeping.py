@@ -2,11 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
+from retrainer.api.v1alpha1 import ModelRetrainRunStatus
 from retrainer.core import naming
-from retrainer.core.actions import HandBack, RemoveVersion, SendTraffic
-from retrainer.core.observation import DeploymentSeen, PodSeen, ServiceSeen
+from retrainer.core.actions import DeleteJob, HandBack, RemoveVersion, SendTraffic
+from retrainer.core.observation import DeploymentSeen, JobSeen, PodSeen, RunSeen, ServiceSeen
+from retrainer.core.phases import Outcome
 from retrainer.core.route import RouteSeen
+from retrainer.core.run.interruption import POLICY_DELETED, policy_deleted
+from retrainer.core.run.step import end
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,16 +24,32 @@ class Orphans:
     pods: tuple[PodSeen, ...] = ()
     templates: Mapping[str, DeploymentSeen] = field(default_factory=dict)
     """The Deployments that versions were built from, by name."""
+    runs: tuple[RunSeen, ...] = ()
+    jobs: tuple[JobSeen, ...] = ()
 
 
-Sweep = SendTraffic | RemoveVersion | HandBack
+Sweep = SendTraffic | RemoveVersion | HandBack | DeleteJob
 
 
 def sweep(left: Orphans) -> tuple[Sweep, ...]:
-    """Return what a deleted policy asks for: a candidate goes, its traffic first, and nothing that serves moves.
+    """Return what a deleted policy asks for: a candidate goes, its traffic first, and nothing that serves moves; no training goes on."""
+    trained_for = {run.name for run in _left_under_way(left)}
+    return (*_sweep_serving(left), *(DeleteJob(job.identity) for job in left.jobs if job.active and job.run in trained_for))
 
-    To hand back is the last step: the selector that was found matches the pods of every version, so the champion must be alone by then.
-    """
+
+def ended(left: Orphans, now: datetime) -> list[tuple[RunSeen, ModelRetrainRunStatus]]:
+    """Return how the runs end that people started and nobody leads any more; the operator's own go with their policy."""
+    runs = _left_under_way(left)
+    return [(run, end(run.status, now, Outcome.ABORTED, POLICY_DELETED, policy_deleted(run)).status) for run in runs]
+
+
+def _left_under_way(left: Orphans) -> list[RunSeen]:
+    """One that has not begun waits for a policy of that name: they may be applied in any order."""
+    return [run for run in left.runs if run.live and run.status.frozen is not None and not run.by_operator and not run.deleting]
+
+
+def _sweep_serving(left: Orphans) -> tuple[Sweep, ...]:
+    """The selector that was found matches the pods of every version, so to hand back is the last step, when the champion is alone."""
     record = left.route if left.route is not None and left.route.champion else left.service
     if record is None:
         return ()

@@ -2,10 +2,11 @@ from dataclasses import replace
 
 import pytest
 
-from retrainer.core.actions import HandBack, RemoveVersion, SendTraffic
+from retrainer.core.actions import DeleteJob, HandBack, RemoveVersion, SendTraffic
 from retrainer.core.observation import DeploymentSeen
-from retrainer.core.sweeping import Orphans, is_vacating, sweep
-from tests.builders import CANDIDATE, CHAMPION, PREVIOUS, Part, a_deployment, a_service, an_identity, pods_of
+from retrainer.core.phases import Outcome, Phase
+from retrainer.core.sweeping import Orphans, ended, is_vacating, sweep
+from tests.builders import CANDIDATE, CHAMPION, NOW, PREVIOUS, Part, a_deployment, a_job, a_run, a_service, an_identity, pods_of
 
 FOUND = {"app": "churn-risk"}
 
@@ -61,3 +62,14 @@ def test_the_last_version_serves_until_the_deployment_it_was_built_from_does(rep
     assert is_vacating(left)
     assert sweep(left) == ((RemoveVersion(champion.identity),) if goes else ())
     assert not is_vacating(Orphans(handed_back(), ()))
+
+
+def test_what_a_person_started_ends_with_its_policy_and_trains_no_longer() -> None:
+    mine, operators = a_run(Phase.TRAINING, by_operator=False), a_run(Phase.TRAINING, number=58)
+    waiting, over = a_run(number=59, by_operator=False), a_run(Phase.FINISHED, number=60, by_operator=False, outcome="Succeeded")
+    jobs = tuple(a_job(f"{run.name}-train-1", run.name) for run in (mine, operators))
+    left = Orphans(a_service(), (a_deployment(CHAMPION),), runs=(mine, operators, waiting, over), jobs=jobs)
+    assert sweep(left) == (DeleteJob(jobs[0].identity),)
+    [(run, status)] = ended(left, NOW)
+    assert run == mine
+    assert (status.phase, status.outcome, status.reason) == (Phase.FINISHED, Outcome.ABORTED, "PolicyDeleted")

@@ -52,6 +52,9 @@ class Outcome(StrEnum):
 class Frozen(Model):
     """What the run uses of the policy, as it was when the run left Pending; later edits act on the next run."""
 
+    policy_uid: Annotated[str, Field(max_length=64)] = Field(
+        default="", description="The policy's UID: one of the same name may follow it."
+    )
     policy_generation: int = Field(description="The policy's generation then.")
     model_type: str = Field(description="`spec.modelType`.")
     database_secret: str = Field(description="Name of the database Secret.")

@@ -129,6 +129,7 @@ def frozen_now(run: RunSeen, seen: Observation) -> Frozen:
     """Return what a run that leaves Pending now uses of its policy from then on."""
     spec = seen.policy.spec
     return Frozen(
+        policy_uid=seen.policy.identity.uid,
         policy_generation=seen.policy.generation,
         model_type=spec.model_type,
         database_secret=spec.monitor.database_secret.name,

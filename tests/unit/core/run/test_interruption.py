@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import pytest
 
 from retrainer.core.actions import DeleteJob, SendTraffic
+from retrainer.core.observation import PolicySeen
 from retrainer.core.phases import Outcome, Phase
 from retrainer.core.run import advance
-from tests.builders import CANDIDATE, CHAMPION, Part, a_job, a_policy, a_run, a_service, an_analysis, kinds, seen
+from tests.builders import CANDIDATE, CHAMPION, Part, a_job, a_policy, a_run, a_service, an_analysis, an_identity, kinds, seen
 
 LIVE = sorted(set(Phase) - {Phase.FINISHED})
 WAYS = [{"abort": CANDIDATE}, {"abort": "churn-risk-57"}, {"deleting": True}]
@@ -55,3 +58,26 @@ def test_a_finished_run_is_past_being_aborted() -> None:
     run = a_run(Phase.FINISHED, abort=CANDIDATE, outcome="Succeeded", reason="Watched")
     step = advance(run, seen(a_policy(), run))
     assert (step.status, step.effects) == (run.status, ())
+
+
+def a_namesake() -> PolicySeen:
+    return replace(a_policy(), identity=an_identity("churn-risk", "another-uid"))
+
+
+@pytest.mark.parametrize("phase", sorted(set(LIVE) - {Phase.PENDING}))
+def test_a_run_that_a_policy_of_the_same_name_has_left_behind_ends(phase: Phase) -> None:
+    run = a_run(phase, analysis=an_analysis())
+    step = advance(run, seen(a_namesake(), run, service=a_service(""), backends={}))
+    assert (step.status.phase, step.status.outcome, step.status.reason) == (Phase.FINISHED, Outcome.ABORTED, "PolicyDeleted")
+    assert step.status.message == f"its policy was deleted in {phase}"
+
+
+def test_a_run_that_has_not_begun_is_whichever_policys_that_has_the_name() -> None:
+    run = a_run(policy=a_policy())
+    assert advance(run, seen(a_namesake(), run)).status.phase is Phase.VALIDATING
+
+
+def test_what_a_left_behind_canary_shares_is_returned_first() -> None:
+    run = a_run(Phase.CANARY, analysis=an_analysis())
+    step = advance(run, seen(a_namesake(), run, service=a_service(shared=True), backends={CHAMPION: 3, CANDIDATE: 1}))
+    assert kinds(step.effects) == ["SendTraffic", "ScaleVersion"]
