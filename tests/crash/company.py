@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Final
 
 from tests.crash.gate import Gate, Point
-from tests.crash.invariants import Invariants
 from tests.crash.nest import Nest, NestOperator
 from tests.crash.picture import Picture, differences, is_settled, picture_of
 from tests.crash.stories import STORIES
 from tests.crash.writes import Write
 from tests.integration.audit import Audit
 from tests.integration.stage import Stage, Theatre
+from tests.observer.invariants import Invariants
 from tests.stand_ins.api import Api
 from tests.stand_ins.live_figures import FakePrometheus
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from tests.cluster.local.cluster import LocalCluster
-from tests.crash.invariants import Invariants
 from tests.integration.stage import Stage
+from tests.observer.invariants import Invariants
 
 _ROOT = Path(__file__).parent.parent.parent
 # The figures of these tests are made up: no Prometheus has the samples that would justify a rise.
