@@ -74,6 +74,8 @@ class Gate:
 
     def _let_in(self, server: socket.socket, content: bytes) -> None:
         with self._lock:
+            if not self._is_open:
+                return  # whoever sent it is being cut off
             if self.let_in < self._lets_in:
                 self._pass_on(server, content)
             else:
