@@ -61,13 +61,13 @@ def adopt(tenant: Tenant) -> None:
     gone(tenant, "app.kubernetes.io/name=model-api,!retrainer.dev/version")
 
 
-def have_a_canary(tenant: Tenant) -> None:
+def have_a_canary(tenant: Tenant, run: str) -> None:
     """A candidate, which cannot be compared with what has no artifact, shares the traffic once a person has approved it."""
-    tenant.starts_run("candidate")
-    tenant.run_waits("candidate", "ChampionNotComparable")
-    version = str(tenant.sees("mrr", "candidate")["status"]["version"])
-    annotates(tenant, "mrr", "candidate", f"approve={version}")
-    assert in_canary(tenant, "candidate") == version
+    tenant.starts_run(run)
+    tenant.run_waits(run, "ChampionNotComparable")
+    version = str(tenant.sees("mrr", run)["status"]["version"])
+    annotates(tenant, "mrr", run, f"approve={version}")
+    assert in_canary(tenant, run) == version
 
 
 def hand_back(tenant: Tenant) -> None:
@@ -91,7 +91,8 @@ def test_what_serves_is_adopted_and_handed_back_and_no_request_fails(tenant: Ten
 def test_what_was_adopted_is_handed_back_in_the_middle_of_a_canary_and_no_request_fails(tenant: Tenant, number: int) -> None:
     adopt(tenant)
     with called(tenant, f"handed-back-{number}") as callers:
-        have_a_canary(tenant)
+        have_a_canary(tenant, f"candidate-{number}")
         hand_back(tenant)
+        assert tenant.sees("mrr", f"candidate-{number}")["status"]["reason"] == "PolicyDeleted"
         assert callers.failed() == []
         assert callers.who_answers() == {"legacy"}, "the candidate is gone"
