@@ -60,12 +60,12 @@ class Hands:
                 assert left.service is not None, "it is a Service that is handed back"
                 self._world.remember(await self._cluster.apply(serving.handed_back_service(left.service)))
             case RemoveVersion():
-                await self._remove(effect.deployment)
+                await self._delete(Kind.DEPLOYMENT, effect.deployment)
             case DeleteJob():
-                await self._cluster.delete(_ref(Kind.JOB, effect.job), uid=effect.job.uid)
+                await self._delete(Kind.JOB, effect.job)
 
-    async def _remove(self, deployment: Identity) -> None:
-        await self._cluster.delete(_ref(Kind.DEPLOYMENT, deployment), uid=deployment.uid)
+    async def _delete(self, kind: Kind, one: Identity) -> None:
+        await self._cluster.delete(_ref(kind, one), uid=one.uid)
 
     async def _perform(self, effect: Effect, seen: Observation) -> None:  # noqa: C901, PLR0912 - one case an effect
         policy = seen.policy
@@ -80,7 +80,7 @@ class Hands:
             case DeployVersion():
                 self._world.remember(await self._cluster.apply(serving.deployment(policy, effect), force=True))
             case RemoveVersion():
-                await self._remove(effect.deployment)
+                await self._delete(Kind.DEPLOYMENT, effect.deployment)
             case ClaimService():
                 self._world.remember(await self._cluster.apply(serving.claimed_service(serving.claim_of(policy), seen.service)))
             case ReleaseService():
@@ -88,25 +88,25 @@ class Hands:
             case AddressVersion():
                 self._world.remember(await self._cluster.apply(route.version_service(policy, effect), force=True))
             case RemoveRoute():
-                await self._cluster.delete(_ref(Kind.HTTP_ROUTE, effect.route), uid=effect.route.uid)
+                await self._delete(Kind.HTTP_ROUTE, effect.route)
             case EnsureMonitor():
                 await self._ensure_monitor(policy, effect)
             case EnsureChores():
                 for manifest in chores(policy, self._defaults.trainer_image):
                     self._world.remember(await self._cluster.apply(manifest, force=True))
             case RemoveChore():
-                await self._cluster.delete(_ref(Kind.CRON_JOB, effect.chore), uid=effect.chore.uid)
+                await self._delete(Kind.CRON_JOB, effect.chore)
             case LaunchJob():
                 await self._launch(effect)
             case DeleteJob():
-                await self._cluster.delete(_ref(Kind.JOB, effect.job), uid=effect.job.uid)
+                await self._delete(Kind.JOB, effect.job)
             case ExpireJob():
                 await self._expire(effect)
             case StartRun():
                 # A name that is taken is a Conflict: another round decided first, and this one must look again.
                 self._world.remember(await self._cluster.create(records.run(policy, effect)))
             case DeleteRun():
-                await self._cluster.delete(_ref(Kind.RUN, effect.run), uid=effect.run.uid)
+                await self._delete(Kind.RUN, effect.run)
             case unknown:
                 assert_never(unknown)
 

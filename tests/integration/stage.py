@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from tests.cluster.local.cluster import LocalCluster
 from tests.integration import team
 from tests.integration.audit import Audit
 from tests.integration.operator_process import OperatorProcess
@@ -181,6 +182,19 @@ class Playing(Protocol):
     """Something that tells what is played in each namespace, as Prometheus or to it."""
 
     figures: dict[str, LiveFigures]
+
+
+@asynccontextmanager
+async def operated(cluster: LocalCluster, prometheus: Playing, operator: OperatorProcess) -> AsyncIterator["Theatre"]:
+    """Give a theatre of a cluster whose operator runs, until the end."""
+    log = cluster.audit_log
+    assert log is not None
+    async with AsyncExitStack() as closing:
+        closing.push_async_callback(operator.close)
+        api = await Api.of(cluster.kubeconfig)
+        closing.push_async_callback(api.close)
+        await operator.start()
+        yield Theatre(api, prometheus, operator, lambda: Audit(log, api))
 
 
 class Theatre:

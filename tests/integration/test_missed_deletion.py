@@ -1,7 +1,6 @@
 """A deletion that a watch never tells: what is gone holds nobody up for longer than until the next look at everything."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -9,10 +8,8 @@ import pytest_asyncio
 
 from tests.cluster.local.cluster import LocalCluster
 from tests.crash.gate import Gate
-from tests.integration.audit import Audit
 from tests.integration.operator_process import OperatorProcess
-from tests.integration.stage import Stage, Theatre
-from tests.stand_ins.api import Api
+from tests.integration.stage import Stage, Theatre, operated
 from tests.stand_ins.live_figures import FakePrometheus
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -27,22 +24,18 @@ async def gate(operators_kubeconfig: Path) -> AsyncIterator[Gate]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def theatre(
-    control_plane: LocalCluster, operators_kubeconfig: Path, gate: Gate, tmp_path_factory: pytest.TempPathFactory
+    control_plane: LocalCluster,
+    operators_kubeconfig: Path,
+    prometheus: FakePrometheus,
+    gate: Gate,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Theatre]:
     """Give an operator that watches through the gate and looks at everything every few seconds."""
-    log, home = control_plane.audit_log, tmp_path_factory.mktemp("operator")
-    assert log is not None
-    async with AsyncExitStack() as closing:
-        api = await Api.of(control_plane.kubeconfig)
-        closing.push_async_callback(api.close)
-        prometheus = FakePrometheus()
-        await prometheus.start()
-        closing.push_async_callback(prometheus.stop)
-        kubeconfig = gate.kubeconfig(operators_kubeconfig, home / "kubeconfig")
-        operator = OperatorProcess(kubeconfig, prometheus.url, home, resync_interval_s="5")
-        closing.push_async_callback(operator.close)
-        await operator.start()
-        yield Theatre(api, prometheus, operator, lambda: Audit(log, api))
+    home = tmp_path_factory.mktemp("operator")
+    kubeconfig = gate.kubeconfig(operators_kubeconfig, home / "kubeconfig")
+    operator = OperatorProcess(kubeconfig, prometheus.url, home, resync_interval_s="5")
+    async with operated(control_plane, prometheus, operator) as theatre:
+        yield theatre
 
 
 async def test_a_policy_that_went_unseen_gives_its_model_free_and_its_candidate_is_taken_back(stage: Stage, gate: Gate) -> None:

@@ -3,17 +3,14 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from tests.cluster.local.cluster import LocalCluster
-from tests.integration.audit import Audit
 from tests.integration.operator_process import OperatorProcess
-from tests.integration.stage import Stage, Theatre
-from tests.stand_ins.api import Api
+from tests.integration.stage import Stage, Theatre, operated
 from tests.stand_ins.live_figures import FakePrometheus
 from tests.stand_ins.slack import FakeSlack, Message
 
@@ -32,24 +29,20 @@ async def slack() -> AsyncIterator[FakeSlack]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def theatre(
-    control_plane: LocalCluster, operators_kubeconfig: Path, slack: FakeSlack, tmp_path_factory: pytest.TempPathFactory
+    control_plane: LocalCluster,
+    operators_kubeconfig: Path,
+    prometheus: FakePrometheus,
+    slack: FakeSlack,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Theatre]:
     """Give an operator whose administrator has named a notifier; it tells all it can in its log."""
-    log, home = control_plane.audit_log, tmp_path_factory.mktemp("operator")
-    assert log is not None
+    home = tmp_path_factory.mktemp("operator")
     token = home / "slack-token"
     token.write_text(TOKEN, encoding="ascii")
     notifiers = json.dumps({"team-a": {"slack": {"channel": "#models", "tokenFile": str(token), "url": slack.url}}})
-    async with AsyncExitStack() as closing:
-        api = await Api.of(control_plane.kubeconfig)
-        closing.push_async_callback(api.close)
-        prometheus = FakePrometheus()
-        await prometheus.start()
-        closing.push_async_callback(prometheus.stop)
-        operator = OperatorProcess(operators_kubeconfig, prometheus.url, home, notifiers=notifiers, log_level="debug")
-        closing.push_async_callback(operator.close)
-        await operator.start()
-        yield Theatre(api, prometheus, operator, lambda: Audit(log, api))
+    operator = OperatorProcess(operators_kubeconfig, prometheus.url, home, notifiers=notifiers, log_level="debug")
+    async with operated(control_plane, prometheus, operator) as theatre:
+        yield theatre
 
 
 async def test_a_run_is_one_thread_with_the_command_to_approve_in_it(stage: Stage, slack: FakeSlack) -> None:
@@ -89,7 +82,9 @@ async def test_a_policy_that_names_an_unknown_notifier_says_so(stage: Stage) -> 
     await stage.then_condition("Ready", "False", "NotifierUnknown")
 
 
-async def test_the_token_is_in_no_log(stage: Stage) -> None:
+async def test_the_token_is_in_no_log(stage: Stage, slack: FakeSlack) -> None:
+    await stage.given_a_champion(notifications=[{"notifier": "team-a"}])
+    await heard(stage, slack, "*Succeeded*")
     log = stage.operator.log.read_text(encoding="utf-8")
     assert "chat.postMessage" in log
     assert TOKEN not in log

@@ -2,20 +2,17 @@
 
 import math
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from tests.cluster.local.cluster import LocalCluster
-from tests.integration.audit import Audit
 from tests.integration.operator_process import OperatorProcess
-from tests.integration.stage import Stage, Theatre
+from tests.integration.stage import Stage, Theatre, operated
 from tests.integration.team import POLICY, Manifest
 from tests.integration.test_metric_triggers import then_trigger, trigger
 from tests.prometheus_server import running_prometheus
-from tests.stand_ins.api import Api
 from tests.stand_ins.exporter import Exporter
 from tests.stand_ins.fake_trainer import FakeTrainer, trains
 from tests.stand_ins.faulty_proxy import Fault, FaultyProxy
@@ -54,15 +51,9 @@ async def theatre(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Theatre]:
     """Give an operator that asks the real Prometheus through the proxy."""
-    log = control_plane.audit_log
-    assert log is not None
-    async with AsyncExitStack() as closing:
-        api = await Api.of(control_plane.kubeconfig)
-        closing.push_async_callback(api.close)
-        operator = OperatorProcess(operators_kubeconfig, proxy.url, tmp_path_factory.mktemp("operator"), query_timeout_s="1")
-        closing.push_async_callback(operator.close)
-        await operator.start()
-        yield Theatre(api, exporter, operator, lambda: Audit(log, api))
+    operator = OperatorProcess(operators_kubeconfig, proxy.url, tmp_path_factory.mktemp("operator"), query_timeout_s="1")
+    async with operated(control_plane, exporter, operator) as theatre:
+        yield theatre
 
 
 async def test_every_fault_has_its_own_reason_and_none_starts_a_run(stage: Stage, proxy: FaultyProxy) -> None:
