@@ -76,21 +76,32 @@ def test_a_candidate_that_is_bad_through_its_live_data_alone_goes_back_by_one_wr
     bad_candidate(told)
 
 
-def test_a_backtest_of_that_time_tells_when_the_drop_would_have_started_a_run(told: Stage, tmp_path: Path) -> None:
-    """Asked through the API server's proxy of the Service, with a kubeconfig and nothing else."""
+def test_a_backtest_of_that_time_tells_when_the_drift_and_the_drop_would_have_started_a_run(told: Stage, tmp_path: Path) -> None:
+    """What the policy in Git would have started when its alert began, and what it would have with the trigger that it had for a while."""
+    runs = told.kubectl.items("mrr", f"--namespace={NAMESPACE}")
+    alerts = [item["startsAt"] for run in runs for item in run["spec"].get("evidence", ()) if item["trigger"] == "drift"]
+    then_one_is_near(backtested(told, IN_GIT, "drift"), alerts, timedelta(seconds=15))
+
     policy, file = yaml.safe_load(IN_GIT.read_text()), tmp_path / "policy.yaml"
     policy["spec"]["triggers"].append(DROP)
     file.write_text(yaml.safe_dump(policy))
+    really = [run["metadata"]["creationTimestamp"] for run in runs if run["spec"]["trigger"] == DROP["name"]]
+    then_one_is_near(backtested(told, file, DROP["name"]), really, timedelta(seconds=30))
+
+
+def backtested(told: Stage, file: Path, trigger: str) -> list[datetime]:
+    """Return when a trigger would have started runs, asked through the API server's proxy, with a kubeconfig and nothing else."""
     asked = ["--since=20m", "--step=1s", "--run-takes=10s", "--service=monitoring/prometheus:9090", "--output=json"]
     plugin = [sys.executable, "-m", "retrainer.cli", f"--kubeconfig={told.cluster.kubeconfig}", "backtest", str(file), *asked]
     done = subprocess.run(plugin, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     [answer] = json.loads(done.stdout)
-    assert "drift" in {run["trigger"] for run in answer["runs"]}, "the alert is in the past of Prometheus too"
-    started = [datetime.fromisoformat(run["at"]) for run in answer["runs"] if run["trigger"] == DROP["name"]]
-    runs = told.kubectl.items("mrr", f"--namespace={NAMESPACE}")
-    really = [datetime.fromisoformat(run["metadata"]["creationTimestamp"]) for run in runs if run["spec"]["trigger"] == DROP["name"]]
-    assert any(abs(there - here) < timedelta(seconds=30) for there in really for here in started), (really, started)
+    return [datetime.fromisoformat(run["at"]) for run in answer["runs"] if run["trigger"] == trigger]
+
+
+def then_one_is_near(started: Sequence[datetime], times: Sequence[str], by: timedelta) -> None:
+    really = [datetime.fromisoformat(time) for time in times]
+    assert any(abs(there - here) < by for there in really for here in started), (really, started)
 
 
 def test_the_history_has_one_active_version_and_no_request_has_failed(told: Stage) -> None:
